@@ -1,0 +1,1 @@
+//! The safe: passwords, tokens, keys, secrets.

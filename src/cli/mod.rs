@@ -1,0 +1,1 @@
+//! The side door: a file per command.

@@ -1,0 +1,97 @@
+//! The work floor: plain synchronous rules on a transaction, a file per noun.
+
+use serde_json::{Map, Value};
+
+use crate::store;
+
+pub mod collections;
+pub mod fields;
+pub mod record;
+pub mod request;
+pub mod schema;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a rule refused, in terms a caller can act on. `http/error.rs` pairs each with a status.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// The endpoint wants a signed-in caller and there is none.
+    #[error("sign in first")]
+    SignedOut,
+    /// The caller is known but may not.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// Bad input that no single field is to blame for.
+    #[error("{0}")]
+    Bad(String),
+    /// Bad input, by field.
+    #[error("{message}")]
+    Invalid { message: String, problems: Problems },
+    /// The query would visit more rows than a request may.
+    #[error("{0}")]
+    TooExpensive(String),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A fault of ours: logged with its cause, told to nobody.
+    #[error("broken: {0}")]
+    Broken(String),
+}
+
+/// Problems by field, nested as the input was: the `data` of an error answer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Problems(Map<String, Value>);
+
+impl Problems {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn one(field: &str, code: &str, message: &str) -> Self {
+        let mut problems = Self::new();
+        problems.add(field, code, message);
+        problems
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds a problem of `field`; the first one of a field stays.
+    pub fn add(&mut self, field: &str, code: &str, message: &str) {
+        self.leaf(field, serde_json::json!({ "code": code, "message": message }));
+    }
+
+    /// Like `add`, with the values that the message speaks of, such as `{"max": 5}`.
+    pub fn add_with(&mut self, field: &str, code: &str, message: &str, params: Value) {
+        self.leaf(field, serde_json::json!({ "code": code, "message": message, "params": params }));
+    }
+
+    /// Adds the problems of a nested document.
+    pub fn nest(&mut self, field: &str, inner: Problems) {
+        if inner.is_empty() {
+            return;
+        }
+        match self.0.entry(field).or_insert_with(|| Value::Object(Map::new())) {
+            Value::Object(map) => map.extend(inner.0),
+            _ => unreachable!("a problem is an object"),
+        }
+    }
+
+    pub fn into_json(self) -> Map<String, Value> {
+        self.0
+    }
+
+    /// Nothing wrong: `Ok`; else the error that says so.
+    pub fn check(self, message: &str) -> Result<()> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Invalid { message: message.to_owned(), problems: self })
+    }
+
+    fn leaf(&mut self, field: &str, leaf: Value) {
+        self.0.entry(field).or_insert(leaf);
+    }
+}

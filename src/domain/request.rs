@@ -1,0 +1,58 @@
+//! Who asks and what was asked: all that a rule or an access rule may know of a request.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::domain::record::Record;
+
+/// The id of the collection of superusers, which clients know by heart.
+pub const SUPERUSERS: &str = "_superusers";
+
+/// Who is asking.
+#[derive(Debug, Clone, Default)]
+pub enum Caller {
+    #[default]
+    Guest,
+    /// A signed-in account of an auth collection; superusers are accounts of `_superusers`.
+    Account(Record),
+    /// The command line through the control socket: counts as superuser. `cli:<uid>`.
+    Operator(String),
+}
+
+impl Caller {
+    pub fn account(&self) -> Option<&Record> {
+        match self {
+            Self::Account(record) => Some(record),
+            Self::Guest | Self::Operator(_) => None,
+        }
+    }
+
+    pub fn is_superuser(&self) -> bool {
+        match self {
+            Self::Guest => false,
+            Self::Account(record) => record.collection().name == SUPERUSERS,
+            Self::Operator(_) => true,
+        }
+    }
+
+    pub fn is_guest(&self) -> bool {
+        matches!(self, Self::Guest)
+    }
+}
+
+/// What an access rule may ask about the request (`@request.*`).
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    pub caller: Caller,
+    pub method: String,
+    /// `default`, `realtime`, `protectedFile`, `password`, `oauth2`, `otp`.
+    pub context: &'static str,
+    pub query: BTreeMap<String, String>,
+    /// Names in lower case, `-` as `_`.
+    pub headers: BTreeMap<String, String>,
+    /// The submitted values after modifiers were applied; keys as fields (`n+` counts as `n`).
+    pub body: Map<String, Value>,
+    /// Milliseconds since the epoch, from the app's clock: what `@now` means.
+    pub now_ms: i64,
+}

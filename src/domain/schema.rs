@@ -1,0 +1,159 @@
+//! Every collection as of one position, compiled once per schema version.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::domain::fields::Kind;
+use crate::domain::{Error, Result};
+use crate::store::{self, Read, keys};
+
+/// All collections, by id and by name.
+#[derive(Debug, Default)]
+pub struct Schema {
+    by_id: HashMap<String, Arc<Collection>>,
+    by_name: HashMap<String, Arc<Collection>>,
+    by_number: HashMap<u32, Arc<Collection>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CollectionKind {
+    Base,
+    Auth,
+    View,
+}
+
+/// One collection: what clients see of it, and how its records lie in the store.
+#[derive(Debug, Clone)]
+pub struct Collection {
+    /// Names its keys in the store; never reused, never shown.
+    pub number: u32,
+    pub id: String,
+    pub name: String,
+    pub kind: CollectionKind,
+    pub system: bool,
+    pub rules: Rules,
+    pub fields: Vec<Field>,
+    pub indexes: Vec<Index>,
+    /// Only of auth collections.
+    pub auth: Option<Box<crate::domain::fields::AuthOptions>>,
+    /// Only of views: the SELECT.
+    pub view_query: Option<String>,
+    /// The layouts that records of this collection may have on disk, oldest first; the last is today's.
+    pub layouts: Vec<Layout>,
+    pub created: String,
+    pub updated: String,
+}
+
+/// Access rules: `None` is for superusers only, `""` for everyone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rules {
+    pub list: Option<String>,
+    pub view: Option<String>,
+    pub create: Option<String>,
+    pub update: Option<String>,
+    pub delete: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    pub id: String,
+    pub name: String,
+    /// Names the field's value inside records; never reused within its collection, never shown.
+    pub slot: u32,
+    pub system: bool,
+    pub hidden: bool,
+    pub presentable: bool,
+    pub required: bool,
+    pub help: String,
+    pub kind: Kind,
+}
+
+/// Which slots a record on disk has, in the order of their values.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Layout {
+    pub slots: Vec<Slot>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    pub slot: u32,
+    /// The key in the record's JSON when it was written.
+    pub name: String,
+    /// A list of values (a multiple select, relation or file).
+    pub multiple: bool,
+    /// In the private part: hidden when it was written.
+    pub hidden: bool,
+}
+
+/// A parsed `CREATE INDEX` statement.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Index {
+    /// Names its entries in the store; never reused within its collection.
+    pub number: u32,
+    pub name: String,
+    pub unique: bool,
+    pub columns: Vec<IndexColumn>,
+    /// Of a partial index: the condition over the record's own fields, as a filter expression.
+    pub condition: Option<String>,
+    /// The statement as clients see it.
+    pub statement: String,
+    /// Kept by the server itself (relation look-ups, creation order); clients don't see it.
+    pub internal: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexColumn {
+    /// Position in `Collection::fields`; `None` is the creation stamp (`@rowid`).
+    pub field: Option<usize>,
+    pub descending: bool,
+    /// `COLLATE NOCASE`: ASCII letters compare without case.
+    pub nocase: bool,
+    /// One entry per value of a multiple field (else a multiple field is its JSON text).
+    pub each: bool,
+}
+
+impl Schema {
+    pub fn new(collections: impl IntoIterator<Item = Collection>) -> Self {
+        let mut schema = Self::default();
+        for collection in collections {
+            let collection = Arc::new(collection);
+            schema.by_number.insert(collection.number, collection.clone());
+            schema.by_id.insert(collection.id.clone(), collection.clone());
+            schema.by_name.insert(collection.name.to_lowercase(), collection);
+        }
+        schema
+    }
+
+    /// The schema as `read` sees it, compiled once per version.
+    pub fn load(read: &dyn Read) -> Result<Arc<Self>> {
+        store::memo(read, keys::SCHEMA, |read| {
+            let range = store::Range::prefix(keys::COLLECTIONS);
+            let rows = read.scan(&range, store::Order::Forward, usize::MAX)?;
+            let collections = rows.iter().map(|(_, value)| Collection::from_stored(value));
+            Ok::<_, Error>(Self::new(collections.collect::<Result<Vec<_>>>()?))
+        })
+    }
+
+    /// Finds a collection by id or by name.
+    pub fn find(&self, id_or_name: &str) -> Option<&Arc<Collection>> {
+        self.by_id.get(id_or_name).or_else(|| self.by_name.get(&id_or_name.to_lowercase()))
+    }
+
+    pub fn by_number(&self, number: u32) -> Option<&Arc<Collection>> {
+        self.by_number.get(&number)
+    }
+
+    pub fn collections(&self) -> impl Iterator<Item = &Arc<Collection>> {
+        self.by_id.values()
+    }
+}
+
+impl Collection {
+    pub fn field(&self, name: &str) -> Option<(usize, &Field)> {
+        self.fields.iter().enumerate().find(|(_, field)| field.name == name)
+    }
+
+    pub fn is_auth(&self) -> bool {
+        self.kind == CollectionKind::Auth
+    }
+}

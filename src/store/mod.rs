@@ -1,0 +1,129 @@
+//! The cellar: keys and bytes, transactions over snapshots, one ordered journal behind them.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+pub mod keys;
+mod memory;
+
+pub use memory::{Snapshot, Store, Tx};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong below the rules.
+#[derive(Debug, thiserror::Error, Clone)]
+pub enum Error {
+    /// The snapshot is older than what the store keeps: start again on a new one.
+    #[error("the snapshot is too old")]
+    TooOld,
+    /// Others kept changing what the rule read.
+    #[error("too many conflicting writes")]
+    Conflict,
+    /// Writers are not admitted now: disk nearly full, draining, queue full.
+    #[error("the store takes no writes: {0}")]
+    ReadOnly(String),
+    /// More operations or bytes than one commit may have.
+    #[error("the transaction is too large: {0}")]
+    TooLarge(String),
+    #[error("store: {0}")]
+    Broken(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    Forward,
+    Backward,
+}
+
+/// Keys from `from` (included) up to `until` (excluded).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Range {
+    pub from: Vec<u8>,
+    pub until: Vec<u8>,
+}
+
+impl Range {
+    /// Every key that starts with `prefix`.
+    pub fn prefix(prefix: &[u8]) -> Self {
+        let mut until = prefix.to_vec();
+        while let Some(last) = until.pop() {
+            if last < 0xff {
+                until.push(last + 1);
+                break;
+            }
+        }
+        Self { from: prefix.to_vec(), until }
+    }
+}
+
+/// What a snapshot and a transaction answer alike. All answers are as of one position.
+pub trait Read {
+    /// Returns the bytes under `key`.
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>>;
+    /// Returns up to `limit` entries of `range`, in key order or against it.
+    fn scan(&self, range: &Range, order: Order, limit: usize) -> Result<Vec<(Bytes, Bytes)>>;
+    /// Returns a derived count (0 when never counted). Never part of a read set.
+    fn count(&self, counter: &[u8]) -> Result<u64>;
+    /// Where compiled forms of stored values are kept, see [`memo`].
+    fn memos(&self) -> &Memos;
+}
+
+/// Compiled forms of stored values, by key and value: a changed value is another entry.
+#[derive(Default)]
+pub struct Memos(Mutex<Vec<(Vec<u8>, Bytes, Arc<dyn Any + Send + Sync>)>>);
+
+/// Most compiled forms kept at once: one schema per live snapshot generation is plenty.
+const MEMO_LIMIT: usize = 64;
+
+/// Returns what `build` makes of the value under `key` (`None`: no such key), made once per value.
+/// The read of `key` is recorded, so a rule that relies on the memo conflicts when the key changes.
+pub fn memo<T, E>(
+    read: &dyn Read,
+    key: &[u8],
+    build: impl FnOnce(&dyn Read) -> Result<T, E>,
+) -> Result<Arc<T>, E>
+where
+    T: Send + Sync + 'static,
+    E: From<Error>,
+{
+    let value = read.get(key)?.unwrap_or_default();
+    let found = read
+        .memos()
+        .0
+        .lock()
+        .iter()
+        .find_map(|(k, v, made)| (k == key && *v == value).then(|| made.clone()));
+    if let Some(made) = found.and_then(|made| made.downcast::<T>().ok()) {
+        return Ok(made);
+    }
+    let made = Arc::new(build(read)?);
+    let mut kept = read.memos().0.lock();
+    if kept.len() >= MEMO_LIMIT {
+        kept.remove(0);
+    }
+    kept.push((key.to_vec(), value, made.clone()));
+    Ok(made)
+}
+
+/// The one pure function that tells which derived entries a primary entry has. Run in the
+/// transaction by the writer, and again on replay. `read` is only for the schema, by [`memo`].
+pub trait Derive: Send + Sync {
+    /// Adds the derived entries of `key` = `value` to `entries`, and what it counts for to `counts`.
+    fn derive(
+        &self,
+        read: &dyn Read,
+        key: &[u8],
+        value: &[u8],
+        derived: &mut Derived,
+    ) -> Result<()>;
+}
+
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Derived {
+    pub entries: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Counters that this entry raises by one.
+    pub counts: Vec<Vec<u8>>,
+}

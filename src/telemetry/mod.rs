@@ -1,0 +1,1 @@
+//! The windows: logs, field names, metrics.

@@ -1,0 +1,1 @@
+//! What people see from outside: the real server on a real port, a file per noun.
