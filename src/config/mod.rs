@@ -1,1 +1,3 @@
 //! The notice board: every setting, declared once.
+
+pub mod secret;
