@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Builds the static release binary for TARGET into target/dist/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/need.sh
+target=${TARGET:-x86_64-unknown-linux-musl}
+need_target "$target"
+need cmake cmake
+case $target in
+"$(uname -m)"-*) need musl-gcc musl-tools ;;
+aarch64-*)
+    # The C parts are compiled by the cross compiler; the linker that Rust brings does the rest.
+    need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+    export CC_aarch64_unknown_linux_musl=aarch64-linux-gnu-gcc
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=aarch64-linux-gnu-gcc
+    ;;
+esac
+say "building the release for $target (minutes, the first time)"
+cargo build --quiet --locked --release --target "$target" --bin holdall
+mkdir -p target/dist
+if [ "$target" = "$(uname -m)-unknown-linux-musl" ]; then name=holdall; else name=holdall-$target; fi
+cp "target/$target/release/holdall" "target/dist/$name"
+say "target/dist/$name: $(stat -c %s "target/dist/$name" | awk '{ printf "%.1f MiB", $1 / 1048576 }')"
