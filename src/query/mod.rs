@@ -7,6 +7,8 @@ use crate::domain::request::Request;
 use crate::domain::schema::{Collection, Schema};
 use crate::store::{self, Read};
 
+pub mod value;
+
 /// Why a filter or sort was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
