@@ -6,8 +6,11 @@ use crate::store;
 
 pub mod collections;
 pub mod fields;
+pub mod json;
 pub mod record;
 pub mod request;
+#[cfg(test)]
+pub mod samples;
 pub mod schema;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::fields::Kind;
+use crate::domain::record::Shaped;
 use crate::domain::{Error, Result};
 use crate::store::{self, Read, keys};
 
@@ -42,6 +43,8 @@ pub struct Collection {
     pub layouts: Vec<Layout>,
     pub created: String,
     pub updated: String,
+    /// How its records look, worked out when first asked for: `Default::default()` in a literal.
+    pub shaped: Shaped,
 }
 
 /// Access rules: `None` is for superusers only, `""` for everyone.
