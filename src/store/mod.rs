@@ -7,10 +7,13 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 pub mod codec;
+pub mod directory;
 pub mod keys;
 mod memory;
+mod open;
 
 pub use memory::{Snapshot, Store, Tx};
+pub use open::{Clock, Home, OnFatal, OpenError, Options};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

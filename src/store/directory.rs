@@ -1,0 +1,242 @@
+//! The data directory: made once, held by one process, marked with its format and its line.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::store::open::OpenError;
+
+/// What this program writes. It reads this format and those before it.
+pub const FORMAT: u32 = 1;
+
+/// The lock of a process that just ended may be held for a moment longer.
+const LOCK_PATIENCE: Duration = Duration::from_millis(400);
+
+/// A data directory, locked for this process until dropped.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    line: [u8; 16],
+    /// The flock lives as long as this file is open.
+    _lock: File,
+}
+
+impl Directory {
+    /// Makes the directory if there is none, locks it and reads its marker; refuses what it
+    /// cannot serve before anything in it is touched.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let created = !path.exists();
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|error| OpenError::unusable(path, &error))?;
+        if created && let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
+            sync_directory(parent).map_err(|error| OpenError::io(parent, &error))?;
+        }
+        let lock = lock(path)?;
+        let line = match read_marker(path)? {
+            Some(line) => line,
+            None => create(path)?,
+        };
+        Ok(Self { path: path.to_owned(), line, _lock: lock })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Names this history: every store is born with another, and so is every restored one.
+    pub fn line(&self) -> [u8; 16] {
+        self.line
+    }
+
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("journal")
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.path.join("state")
+    }
+
+    pub fn bases(&self) -> PathBuf {
+        self.path.join("base")
+    }
+
+    /// Renames `name` so that it is out of the way and nothing of it is lost; returns the new name.
+    pub fn set_aside(&self, name: &str, why: &str) -> io::Result<Option<PathBuf>> {
+        set_aside(&self.path, name, why)
+    }
+}
+
+/// Returns the process that holds the directory's lock, if one does.
+pub fn holder(path: &Path) -> Option<u32> {
+    let file = File::open(path.join("LOCK")).ok()?;
+    // SAFETY: flock on a descriptor that `file` keeps open.
+    let free = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_SH | libc::LOCK_NB) } == 0;
+    if free {
+        return None;
+    }
+    read_pid(file).or(Some(0))
+}
+
+/// Makes what was done to the names inside `path` survive a power loss.
+pub fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Writes a file that after a crash is either whole or not there.
+pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("tmp");
+    let mut file =
+        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    sync_directory(path.parent().unwrap_or(Path::new(".")))
+}
+
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let name = path.join("LOCK");
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(&name)
+        .map_err(|error| OpenError::unusable(&name, &error))?;
+    let begun = Instant::now();
+    // SAFETY: flock on a descriptor that `file` keeps open.
+    while unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::WouldBlock {
+            return Err(OpenError::unusable(&name, &error));
+        }
+        if begun.elapsed() > LOCK_PATIENCE {
+            return Err(OpenError::Locked { path: path.to_owned(), pid: read_pid(file) });
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let written = file
+        .set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| writeln!(file, "{}", std::process::id()));
+    written.map_err(|error| OpenError::unusable(&name, &error))?;
+    Ok(file)
+}
+
+fn read_pid(mut file: File) -> Option<u32> {
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn read_marker(path: &Path) -> Result<Option<[u8; 16]>, OpenError> {
+    let name = path.join("FORMAT");
+    let text = match fs::read_to_string(&name) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(OpenError::unusable(&name, &error)),
+    };
+    let damaged = || OpenError::Damaged(format!("{} is not a format marker", name.display()));
+    let mut words = text.split_whitespace();
+    let (Some("holdall"), Some(format)) = (words.next(), words.next()) else {
+        return Err(damaged());
+    };
+    let format: u32 = format.parse().map_err(|_| damaged())?;
+    if format > FORMAT {
+        return Err(OpenError::Newer { path: path.to_owned(), found: format, known: FORMAT });
+    }
+    let line = words.next().and_then(|hex| u128::from_str_radix(hex, 16).ok());
+    Ok(Some(line.ok_or_else(damaged)?.to_be_bytes()))
+}
+
+/// First use: what a creation that never finished left is set aside; the marker comes last.
+fn create(path: &Path) -> Result<[u8; 16], OpenError> {
+    for name in ["journal", "state", "base"] {
+        set_aside(path, name, "half").map_err(|error| OpenError::io(&path.join(name), &error))?;
+    }
+    let mut line = [0; 16];
+    getrandom::fill(&mut line).map_err(|error| OpenError::Io(format!("no randomness: {error}")))?;
+    for name in ["journal", "base"] {
+        let name = path.join(name);
+        let made = DirBuilder::new().mode(0o700).create(&name);
+        made.map_err(|error| OpenError::unusable(&name, &error))?;
+    }
+    let marker = format!("holdall {FORMAT} {:032x}\n", u128::from_be_bytes(line));
+    let name = path.join("FORMAT");
+    write_whole(&name, marker.as_bytes()).map_err(|error| OpenError::io(&name, &error))?;
+    Ok(line)
+}
+
+fn set_aside(path: &Path, name: &str, why: &str) -> io::Result<Option<PathBuf>> {
+    let from = path.join(name);
+    if !from.exists() {
+        return Ok(None);
+    }
+    let free = (1..).map(|n| path.join(format!("{name}.{why}-{n}"))).find(|to| !to.exists());
+    let to = free.expect("numbers do not run out");
+    fs::rename(&from, &to)?;
+    sync_directory(path)?;
+    Ok(Some(to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn is_private_and_keeps_its_line() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("data");
+        let line = Directory::open(&path).unwrap().line();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(Directory::open(&path).unwrap().line(), line);
+    }
+
+    #[test]
+    fn second_owner_is_told_who_holds_it() {
+        let home = tempfile::tempdir().unwrap();
+        let first = Directory::open(home.path()).unwrap();
+        let pid = Some(std::process::id());
+        assert_eq!(holder(home.path()), pid);
+        match Directory::open(home.path()) {
+            Err(OpenError::Locked { pid: found, .. }) => assert_eq!(found, pid),
+            other => panic!("{other:?}"),
+        }
+        drop(first);
+        assert_eq!(holder(home.path()), None);
+        Directory::open(home.path()).unwrap();
+    }
+
+    #[test]
+    fn newer_format_is_refused_and_left_as_it_was() {
+        let home = tempfile::tempdir().unwrap();
+        drop(Directory::open(home.path()).unwrap());
+        let newer = format!("holdall {} {:032x}\n", FORMAT + 1, 7);
+        fs::write(home.path().join("FORMAT"), &newer).unwrap();
+        assert!(matches!(Directory::open(home.path()), Err(OpenError::Newer { .. })));
+        assert_eq!(fs::read_to_string(home.path().join("FORMAT")).unwrap(), newer);
+    }
+
+    #[test]
+    fn half_created_store_is_set_aside_and_made_anew() {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir(home.path().join("journal")).unwrap();
+        fs::write(home.path().join("journal/0000000001.segment"), b"torn").unwrap();
+        Directory::open(home.path()).unwrap();
+        assert!(home.path().join("journal.half-1/0000000001.segment").exists());
+    }
+
+    #[test]
+    fn marker_of_something_else_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("FORMAT"), "tape 3").unwrap();
+        assert!(matches!(Directory::open(home.path()), Err(OpenError::Damaged(_))));
+    }
+}
