@@ -1,3 +1,137 @@
 //! The notice board: every setting, declared once.
+//!
+//! `settings` is the table; `gather` finds values in the file, the environment and on the line,
+//! and remembers where; `resolve` makes a typed `Config` of them. Nothing else reads a variable.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub mod closest;
+mod file;
+mod gather;
+mod home;
+mod legacy;
+mod parse;
+pub mod reference;
+mod resolve;
 pub mod secret;
+pub mod settings;
+mod strength;
+
+pub use gather::{Found, Origin, Sources};
+pub use home::instance_secret;
+use secret::Secret;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why the settings were refused. Nothing was touched.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "{origin} is not a setting; did you mean {closest}? `holdall config reference` lists all"
+    )]
+    Unknown { origin: String, closest: String },
+
+    #[error("{origin}: {problem}")]
+    Invalid { origin: Origin, problem: String },
+
+    #[error("{path}: {problem}")]
+    File { path: PathBuf, problem: String },
+
+    #[error("{0}")]
+    Conflict(String),
+}
+
+/// Where an instance is on its way to users. Decides how strict the defaults are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    Dev,
+    Ci,
+    Staging,
+    Production,
+}
+
+/// Where the journal lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Home {
+    Files,
+    Memory,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Json,
+    Pretty,
+}
+
+/// Every setting in force, typed. Made by [`Config::load`].
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub environment: Environment,
+    pub store: Home,
+    pub data: PathBuf,
+    pub listen: SocketAddr,
+    pub public: Option<PathBuf>,
+    /// Where the commands that speak to a server find it, unless it is `listen`.
+    pub url: Option<String>,
+    pub cors_origins: Vec<String>,
+    pub log_level: LogLevel,
+    /// `None`: pretty on a terminal, else JSON.
+    pub log_format: Option<LogFormat>,
+    pub debug: bool,
+    pub threads: usize,
+    /// `None`: one is made and kept in the data directory.
+    pub instance_secret: Option<Secret>,
+    pub admin: Option<Admin>,
+    pub limits: Limits,
+    /// How long readiness says no before the door closes.
+    pub shutdown_delay: Duration,
+    /// How long requests may take to end after that.
+    pub shutdown_deadline: Duration,
+    pub ready_strict: bool,
+    pub metrics_listen: Option<SocketAddr>,
+    /// What a person should be told once logs are on: names passed over, and why.
+    pub notices: Vec<String>,
+}
+
+/// The superuser that start-up makes sure of.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    pub email: String,
+    pub password: Secret,
+}
+
+/// How much one client may ask.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub connections: usize,
+    pub header_bytes: usize,
+    pub header_time: Duration,
+    pub url_bytes: usize,
+    pub body_bytes: usize,
+    pub request_time: Duration,
+    pub keep_alive: Duration,
+}
+
+impl Config {
+    /// Finds every value, and refuses what is unknown, malformed, contradictory or weak.
+    pub fn load(sources: &Sources) -> Result<Self> {
+        resolve::resolve(&gather::gather(sources)?)
+    }
+
+    /// The same, with what was found and where, for `config show`.
+    pub fn load_with_origins(sources: &Sources) -> Result<(Self, Found)> {
+        let found = gather::gather(sources)?;
+        Ok((resolve::resolve(&found)?, found))
+    }
+}
