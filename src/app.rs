@@ -2,8 +2,18 @@
 
 use std::sync::Arc;
 
+use crate::clock::Clock;
 use crate::domain::{self, Error};
-use crate::store::{Snapshot, Store, Tx};
+use crate::store::{Derive, Derived, Read, Snapshot, Store, Tx};
+use crate::telemetry::trip;
+
+pub mod lanes;
+mod limits;
+mod phase;
+
+pub use lanes::Lanes;
+pub use limits::Limits;
+pub use phase::{Phase, Phases};
 
 /// Everything a request may need. Cheap to clone; a process may hold several.
 #[derive(Clone)]
@@ -11,30 +21,131 @@ pub struct App(Arc<Inner>);
 
 struct Inner {
     store: Store,
+    lanes: Lanes,
+    clock: Clock,
+    started_ms: i64,
+    phases: Phases,
+    options: Options,
+}
+
+/// What an app is opened with.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub clock: Clock,
+    pub limits: Limits,
+    /// Origins that browsers may call from; empty means any.
+    pub origins: Vec<String>,
 }
 
 impl App {
+    /// Opens the store and everything that stands on it.
+    pub fn open(options: Options) -> anyhow::Result<Self> {
+        let clock = options.clock.clone();
+        let app = Self(Arc::new(Inner {
+            store: Store::memory(Arc::new(Underived)),
+            lanes: Lanes::default(),
+            started_ms: clock.now_ms(),
+            clock,
+            phases: Phases::default(),
+            options,
+        }));
+        app.phases().enter(Phase::Serving);
+        Ok(app)
+    }
+
     /// Runs `rule` in a transaction and commits it; answers when that is durable.
     pub async fn write<T, R>(&self, rule: R) -> domain::Result<T>
     where
         T: Send + 'static,
         R: Fn(&mut Tx) -> domain::Result<T> + Send + 'static,
     {
-        let app = self.clone();
-        tokio::task::spawn_blocking(move || app.0.store.write(rule))
-            .await
-            .map_err(|panic| Error::Broken(panic.to_string()))?
+        let place = self.0.lanes.writes.enter().await?;
+        self.aside(place, move |app| app.0.store.write(rule)).await
     }
 
-    /// Runs `rule` on one snapshot.
+    /// Runs `rule` on one snapshot, in the lane of reads.
     pub async fn read<T, R>(&self, rule: R) -> domain::Result<T>
     where
         T: Send + 'static,
         R: FnOnce(&Snapshot) -> domain::Result<T> + Send + 'static,
     {
+        let place = self.0.lanes.reads.enter().await?;
+        self.aside(place, move |app| rule(&app.0.store.snapshot())).await
+    }
+
+    /// Runs `rule` on one snapshot where the caller stands: for a few point reads that memory
+    /// answers, where the hop to a lane would cost more than the rule.
+    pub fn glance<T>(&self, rule: impl FnOnce(&Snapshot) -> domain::Result<T>) -> domain::Result<T> {
+        rule(&self.0.store.snapshot())
+    }
+
+    /// Hashes a password, or whatever else takes a core for a while, in the lane of hashing.
+    pub async fn hash<T, W>(&self, work: W) -> domain::Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> domain::Result<T> + Send + 'static,
+    {
+        let place = self.0.lanes.hashing.enter().await?;
+        self.aside(place, move |_| work()).await
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Milliseconds since this app was opened.
+    pub fn uptime_ms(&self) -> i64 {
+        self.0.clock.now_ms() - self.0.started_ms
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub fn lanes(&self) -> &Lanes {
+        &self.0.lanes
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.0.options.limits
+    }
+
+    pub fn origins(&self) -> &[String] {
+        &self.0.options.origins
+    }
+
+    /// Where this app is in its life: starting, serving, draining.
+    pub fn phases(&self) -> &Phases {
+        &self.0.phases
+    }
+
+    /// The one hop to a blocking thread. What is logged there still names its request.
+    async fn aside<T, W>(&self, place: lanes::Place, work: W) -> domain::Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&App) -> domain::Result<T> + Send + 'static,
+    {
         let app = self.clone();
-        tokio::task::spawn_blocking(move || rule(&app.0.store.snapshot()))
-            .await
-            .map_err(|panic| Error::Broken(panic.to_string()))?
+        let trip = trip::current();
+        let task = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            trip::within(trip, || work(&app))
+        });
+        task.await.map_err(|panic| Error::Broken(panic.to_string()))?
+    }
+}
+
+/// Derives nothing: what a store without collections needs.
+struct Underived;
+
+impl Derive for Underived {
+    fn derive(
+        &self,
+        _: &dyn Read,
+        _: &[u8],
+        _: &[u8],
+        _: &mut Derived,
+    ) -> crate::store::Result<()> {
+        Ok(())
     }
 }

@@ -11,10 +11,12 @@
 //! | [`auth`] | safe: passwords, tokens, keys, secrets |
 //! | [`config`] | notice board: every setting, declared once |
 //! | [`telemetry`] | windows: logs, field names, metrics |
+//! | [`clock`] | the one clock, which tests set by hand |
 
 pub mod app;
 pub mod auth;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod http;

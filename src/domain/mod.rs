@@ -35,6 +35,15 @@ pub enum Error {
     /// The query would visit more rows than a request may.
     #[error("{0}")]
     TooExpensive(String),
+    /// What was sent is larger than its limit, in bytes.
+    #[error("larger than {0} bytes")]
+    TooLarge(usize),
+    /// Too many operations of this kind wait already; come back later.
+    #[error("too many {0} wait already")]
+    Busy(&'static str),
+    /// The work took longer than a request may.
+    #[error("took too long")]
+    TimedOut,
     #[error(transparent)]
     Store(#[from] store::Error),
     /// A fault of ours: logged with its cause, told to nobody.

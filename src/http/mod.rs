@@ -1,1 +1,31 @@
-//! The front door: the one list of routes.
+//! The front door: the one list of routes. If it is not here, it is not served.
+
+use axum::Router;
+use axum::routing::get;
+
+use crate::app::App;
+use crate::domain::Error;
+
+mod cors;
+pub mod error;
+mod front;
+mod health;
+pub mod limits;
+mod routes;
+pub mod serve;
+
+use routes::Routes;
+
+/// Every path that we answer, with what answers it.
+fn routes(app: &App) -> Router {
+    Routes::new()
+        // Probes.
+        .at("/health", get(health::brief))
+        .at("/health/live", get(health::live))
+        .at("/health/ready", get(health::ready))
+        .at("/ready", get(health::ready))
+        .at("/startup", get(health::startup))
+        .at("/api/health", get(health::api))
+        .otherwise(async || Error::NotFound("endpoint"))
+        .open(app)
+}

@@ -1,1 +1,3 @@
 //! The windows: logs, field names, metrics.
+
+pub mod trip;

@@ -1,1 +1,4 @@
 //! What people see from outside: the real server on a real port, a file per noun.
+
+mod front;
+mod house;

@@ -1,0 +1,47 @@
+//! What one caller, one request and one connection may ask for, with the reason for each default.
+
+use std::time::Duration;
+
+/// Limits of the front door. Everything has one.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Connections at once. Beyond, new ones wait in the kernel's queue. An idle one costs about
+    /// 10 kB, so this many fit into the memory of a small pod.
+    pub connections: usize,
+    /// Time from a request's first byte to the end of its header: a slow-loris gets no longer.
+    pub header_time: Duration,
+    /// Time a connection may sit idle between requests: longer than the 60 s of common proxies,
+    /// so that the proxy closes first and never races us.
+    pub keep_alive: Duration,
+    /// Time without progress while a body is read or an answer is written.
+    pub stall_time: Duration,
+    /// Bytes of all header lines together: what proxies allow, and no cookie jar needs more.
+    pub header_bytes: usize,
+    /// Bytes of path and query: a filter of 3,500 characters fits, each escaped to three bytes.
+    pub url_bytes: usize,
+    /// Bytes of a body, where the endpoint does not say otherwise.
+    pub body_bytes: usize,
+    /// Time from header to answer: what Gunicorn and most gateways give.
+    pub request_time: Duration,
+    /// Time between "not ready" and "no longer accepting": load balancers notice by then.
+    pub shutdown_delay: Duration,
+    /// Time that requests under way get at shutdown: within Kubernetes' 30 s grace.
+    pub drain_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 20_000,
+            header_time: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(75),
+            stall_time: Duration::from_secs(60),
+            header_bytes: 32 << 10,
+            url_bytes: 16 << 10,
+            body_bytes: 32 << 20,
+            request_time: Duration::from_secs(30),
+            shutdown_delay: Duration::ZERO,
+            drain_time: Duration::from_secs(20),
+        }
+    }
+}

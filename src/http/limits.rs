@@ -1,0 +1,78 @@
+//! What arrives from outside is measured here: header lines, addresses, bodies.
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use http::request::Parts;
+use http_body_util::BodyExt;
+
+use crate::app::Limits;
+use crate::domain::{Error, Result};
+
+/// Says with which status a request is refused for the size of its head, if it is.
+pub(super) fn refusal_of_head(parts: &Parts, limits: &Limits) -> Option<StatusCode> {
+    let url_bytes = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
+    if url_bytes > limits.url_bytes {
+        return Some(StatusCode::URI_TOO_LONG);
+    }
+    let line = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        name.as_str().len() + value.len() + ": \r\n".len()
+    };
+    let header_bytes: usize = parts.headers.iter().map(line).sum();
+    (header_bytes > limits.header_bytes).then_some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+}
+
+/// Reads a body of at most `max` bytes. A larger one is refused as soon as that shows.
+pub async fn collect(body: Body, max: usize) -> Result<Bytes> {
+    let announced = http_body::Body::size_hint(&body);
+    if announced.lower() > max as u64 {
+        return Err(Error::TooLarge(max));
+    }
+    let mut body = body;
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Error::Bad("The body broke off.".to_owned()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > max {
+            return Err(Error::TooLarge(max));
+        }
+        // Most bodies are one piece, which then is not copied.
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+            continue;
+        }
+        if rest.is_empty() {
+            rest.reserve(first.len() + data.len());
+            rest.extend_from_slice(&std::mem::take(&mut first));
+        }
+        rest.extend_from_slice(&data);
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_pieces(pieces: &[&'static str]) -> Body {
+        let pieces: Vec<_> =
+            pieces.iter().map(|piece| Ok::<_, std::io::Error>(Bytes::from(*piece))).collect();
+        Body::from_stream(futures_util::stream::iter(pieces))
+    }
+
+    #[tokio::test]
+    async fn bodies_up_to_the_limit_arrive_whole() {
+        for pieces in [&[][..], &["abcdef"], &["abc", "def"], &["a", "b", "c", "def"]] {
+            let read = collect(in_pieces(pieces), 6).await.unwrap();
+            assert_eq!(read, pieces.concat());
+        }
+    }
+
+    #[tokio::test]
+    async fn larger_bodies_are_refused() {
+        for body in [Body::from("abcdefg"), in_pieces(&["abc", "def", "g"])] {
+            assert!(matches!(collect(body, 6).await, Err(Error::TooLarge(6))));
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! How a route is put up: its handlers, and the template under which logs and metrics know it.
+
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::handler::Handler;
+use axum::routing::MethodRouter;
+use tower::{Layer, Service};
+
+use crate::app::App;
+use crate::domain::Error;
+use crate::telemetry::trip;
+
+/// The routes put up so far.
+pub(super) struct Routes {
+    router: Router<App>,
+}
+
+impl Routes {
+    pub fn new() -> Self {
+        Self { router: Router::new() }
+    }
+
+    /// Adds what answers at `path`.
+    pub fn at(mut self, path: &'static str, methods: MethodRouter<App, Infallible>) -> Self {
+        self.router = self.router.route(path, methods.layer(Tag(path)));
+        self
+    }
+
+    /// Sets what answers everywhere else.
+    pub fn otherwise<H, T>(mut self, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.router = self.router.fallback(handler);
+        self
+    }
+
+    /// Closes the list: the wrong method is as unknown as the wrong path.
+    pub fn open(self, app: &App) -> Router {
+        self.router
+            .method_not_allowed_fallback(async || Error::NotFound("endpoint"))
+            .layer(DefaultBodyLimit::max(app.limits().body_bytes))
+            .with_state(app.clone())
+    }
+}
+
+/// Tells the trip which route it took.
+#[derive(Clone, Copy)]
+struct Tag(&'static str);
+
+#[derive(Clone)]
+struct Tagged<S> {
+    route: &'static str,
+    inner: S,
+}
+
+impl<S> Layer<S> for Tag {
+    type Service = Tagged<S>;
+
+    fn layer(&self, inner: S) -> Tagged<S> {
+        Tagged { route: self.0, inner }
+    }
+}
+
+impl<S: Service<Request>> Service<Request> for Tagged<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> S::Future {
+        trip::with(|trip| trip.take_route(self.route));
+        self.inner.call(request)
+    }
+}

@@ -1,0 +1,76 @@
+//! What every request meets: envelope, names, CORS, probes.
+
+use http::Method;
+use serde_json::json;
+
+use crate::house::House;
+
+#[tokio::test]
+async fn unknown_endpoints_and_methods_are_404_in_the_envelope() {
+    let house = House::new();
+    for (method, path) in [
+        (Method::GET, "/api/nothing"),
+        (Method::DELETE, "/api/health"),
+        (Method::GET, "/api/health/"),
+        (Method::OPTIONS, "/api/health"),
+        (Method::from_bytes(b"BREW").unwrap(), "/api/health"),
+    ] {
+        let answer = house.guest().send(method.clone(), path, Default::default()).await;
+        assert_eq!(answer.status, 404, "{method} {path}");
+        assert_eq!(answer.body["code"], "not_found");
+        assert_eq!(answer.body["data"], json!({}));
+        assert_eq!(answer.body["request_id"], answer.header("x-request-id"));
+        assert_eq!(answer.header("allow"), "");
+        assert_eq!(answer.body.as_object().unwrap().len(), 5);
+    }
+}
+
+#[tokio::test]
+async fn request_id_and_trace_of_the_caller_come_back() {
+    let house = House::new();
+    let caller = house
+        .guest()
+        .with("x-request-id", "abc-1")
+        .with("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    let answer = caller.get("/api/health").await;
+    assert_eq!(answer.header("x-request-id"), "abc-1");
+    assert!(answer.header("traceparent").starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+}
+
+#[tokio::test]
+async fn browsers_may_call_from_anywhere_by_default() {
+    let house = House::new();
+    let browser = house.guest().with("origin", "https://app.example.org");
+    for path in ["/api/health", "/api/nothing"] {
+        let answer = browser.get(path).await;
+        assert_eq!(answer.header("access-control-allow-origin"), "*");
+        assert_eq!(answer.header("vary"), "Origin");
+    }
+    let preflight = browser
+        .with("access-control-request-method", "PATCH")
+        .with("access-control-request-headers", "authorization,x-mine")
+        .send(Method::OPTIONS, "/api/anything", Default::default())
+        .await;
+    assert_eq!(preflight.status, 204);
+    assert_eq!(preflight.header("access-control-allow-origin"), "*");
+    assert_eq!(
+        preflight.header("access-control-allow-methods"),
+        "GET,HEAD,PUT,PATCH,POST,DELETE"
+    );
+    assert_eq!(preflight.header("access-control-allow-headers"), "authorization,x-mine");
+}
+
+#[tokio::test]
+async fn probes_answer_with_get_and_head() {
+    let house = House::new();
+    for path in ["/health", "/health/live", "/health/ready", "/ready", "/startup", "/api/health"] {
+        assert_eq!(house.guest().get(path).await.status, 200, "{path}");
+        let head = house.guest().send(Method::HEAD, path, Default::default()).await;
+        assert_eq!((head.status, head.bytes.len()), (200, 0), "{path}");
+    }
+    let health = house.guest().get("/api/health").await;
+    assert_eq!(health.body, json!({ "code": 200, "message": "API is healthy.", "data": {} }));
+    let health = house.guest().get("/health").await;
+    assert_eq!(health.body["status"], "healthy");
+    assert_eq!(health.body["timestamp"], "2026-11-21T05:32:23.830Z");
+}
