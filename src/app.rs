@@ -75,7 +75,10 @@ impl App {
 
     /// Runs `rule` on one snapshot where the caller stands: for a few point reads that memory
     /// answers, where the hop to a lane would cost more than the rule.
-    pub fn glance<T>(&self, rule: impl FnOnce(&Snapshot) -> domain::Result<T>) -> domain::Result<T> {
+    pub fn glance<T>(
+        &self,
+        rule: impl FnOnce(&Snapshot) -> domain::Result<T>,
+    ) -> domain::Result<T> {
         rule(&self.0.store.snapshot())
     }
 

@@ -197,8 +197,7 @@ mod tests {
     #[test]
     fn problems_go_out_by_field() {
         let problems = Problems::one("title", "validation_required", "Cannot be blank.");
-        let told =
-            Envelope::from(Error::Invalid { message: "No.".into(), problems }).into_json();
+        let told = Envelope::from(Error::Invalid { message: "No.".into(), problems }).into_json();
         assert_eq!(told["data"]["title"]["code"], "validation_required");
         assert_eq!((&told["status"], &told["code"]), (&json!(400), &json!("invalid")));
     }

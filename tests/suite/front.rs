@@ -53,10 +53,7 @@ async fn browsers_may_call_from_anywhere_by_default() {
         .await;
     assert_eq!(preflight.status, 204);
     assert_eq!(preflight.header("access-control-allow-origin"), "*");
-    assert_eq!(
-        preflight.header("access-control-allow-methods"),
-        "GET,HEAD,PUT,PATCH,POST,DELETE"
-    );
+    assert_eq!(preflight.header("access-control-allow-methods"), "GET,HEAD,PUT,PATCH,POST,DELETE");
     assert_eq!(preflight.header("access-control-allow-headers"), "authorization,x-mine");
 }
 
