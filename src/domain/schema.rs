@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::fields::Kind;
 use crate::domain::record::Shaped;
 use crate::domain::{Error, Result};
@@ -16,7 +18,8 @@ pub struct Schema {
     by_number: HashMap<u32, Arc<Collection>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum CollectionKind {
     Base,
     Auth,
@@ -48,7 +51,7 @@ pub struct Collection {
 }
 
 /// Access rules: `None` is for superusers only, `""` for everyone.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
     pub list: Option<String>,
     pub view: Option<String>,
@@ -72,12 +75,12 @@ pub struct Field {
 }
 
 /// Which slots a record on disk has, in the order of their values.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Layout {
     pub slots: Vec<Slot>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
     pub slot: u32,
     /// The key in the record's JSON when it was written.
@@ -89,7 +92,7 @@ pub struct Slot {
 }
 
 /// A parsed `CREATE INDEX` statement.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Index {
     /// Names its entries in the store; never reused within its collection.
     pub number: u32,
@@ -104,7 +107,7 @@ pub struct Index {
     pub internal: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexColumn {
     /// Position in `Collection::fields`; `None` is the creation stamp (`@rowid`).
     pub field: Option<usize>,

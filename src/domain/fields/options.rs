@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::fields::Pattern;
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TextOptions {
     pub min: u64,
     /// 0 means 5000.
     pub max: u64,
-    pub pattern: String,
+    pub pattern: Pattern,
     pub autogenerate_pattern: String,
     pub primary_key: bool,
 }
@@ -92,7 +94,7 @@ pub struct PasswordOptions {
     pub min: u64,
     /// 0 means 71.
     pub max: u64,
-    pub pattern: String,
+    pub pattern: Pattern,
     pub cost: u64,
 }
 

@@ -1,0 +1,3 @@
+//! Collections: what may be defined, changed and dropped.
+
+mod stored;

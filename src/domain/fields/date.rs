@@ -1,0 +1,180 @@
+//! `date`: a moment in UTC, to the millisecond, as `2026-11-21 05:32:23.830Z`.
+
+use serde_json::Value;
+
+use crate::domain::fields::DateOptions;
+use crate::domain::fields::Problem;
+
+const DAY_MS: i64 = 86_400_000;
+
+pub fn cast(value: &Value) -> Value {
+    let text = value.as_str().and_then(parse).map(print);
+    Value::from(text.unwrap_or_default())
+}
+
+pub fn problem(options: &DateOptions, text: &str) -> Option<Problem> {
+    let moment = parse(text)?;
+    if let Some(min) = parse(&options.min)
+        && moment < min
+    {
+        return Some(
+            Problem::new(
+                "validation_min_greater_equal_than_required",
+                format!("Must not be before {}.", print(min)),
+            )
+            .with("threshold", print(min).into()),
+        );
+    }
+    if let Some(max) = parse(&options.max)
+        && moment > max
+    {
+        return Some(
+            Problem::new(
+                "validation_max_less_equal_than_required",
+                format!("Must not be after {}.", print(max)),
+            )
+            .with("threshold", print(max).into()),
+        );
+    }
+    None
+}
+
+/// The canonical text of a moment in milliseconds since the epoch.
+pub fn print(moment_ms: i64) -> String {
+    let (year, month, day) = civil(moment_ms.div_euclid(DAY_MS));
+    let rest = moment_ms.rem_euclid(DAY_MS);
+    let (hour, minute) = (rest / 3_600_000, rest / 60_000 % 60);
+    let (second, millisecond) = (rest / 1000 % 60, rest % 1000);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
+}
+
+/// Reads `2024-01-02`, optionally with a time (after a blank or `T`), a fraction of which
+/// milliseconds count, and `Z` or an offset; in milliseconds since the epoch.
+pub fn parse(text: &str) -> Option<i64> {
+    let bytes = text.as_bytes();
+    let number = |from: usize, until: usize| -> Option<i64> {
+        let digits = bytes.get(from..until)?;
+        digits
+            .iter()
+            .try_fold(0, |sum, d| d.is_ascii_digit().then(|| sum * 10 + i64::from(d - b'0')))
+    };
+    let is = |at: usize, wanted: &[u8]| bytes.get(at).is_some_and(|byte| wanted.contains(byte));
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    if !is(4, b"-") || !is(7, b"-") || !(1..=12).contains(&month) || day < 1 {
+        return None;
+    }
+    let days = days(year, month, day);
+    if civil(days) != (year, month, day) {
+        return None;
+    }
+    let mut moment = days * DAY_MS;
+    if bytes.len() == 10 {
+        return Some(moment);
+    }
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    if !is(10, b" T") || !is(13, b":") || !is(16, b":") || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    moment += ((hour * 60 + minute) * 60 + second) * 1000;
+    let mut at = 19;
+    if is(at, b".") {
+        let digits = bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if digits == 0 {
+            return None;
+        }
+        // Cut, not rounded.
+        let kept = digits.min(3);
+        moment += number(at + 1, at + 1 + kept)? * [100, 10, 1][kept - 1];
+        at += 1 + digits;
+    }
+    let moment = moment - offset_ms(&bytes[at..])?;
+    (0..=9999).contains(&civil(moment.div_euclid(DAY_MS)).0).then_some(moment)
+}
+
+fn offset_ms(rest: &[u8]) -> Option<i64> {
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
+    match rest.strip_prefix(b" ").unwrap_or(rest) {
+        [] if rest.is_empty() => Some(0),
+        [b'Z'] => Some(0),
+        [sign @ (b'+' | b'-'), h, i, b':', m, n] | [sign @ (b'+' | b'-'), h, i, m, n] => {
+            let (hours, minutes) = (digit(h)? * 10 + digit(i)?, digit(m)? * 10 + digit(n)?);
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            let offset = (hours * 60 + minutes) * 60_000;
+            Some(if *sign == b'-' { -offset } else { offset })
+        }
+        _ => None,
+    }
+}
+
+/// Days since the epoch of a date of the proleptic Gregorian calendar (Howard Hinnant's method).
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// Year, month and day of a day since the epoch.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn dates_are_read_in_all_their_forms() {
+        for (input, stored) in [
+            ("2024-01-02", "2024-01-02 00:00:00.000Z"),
+            ("2024-01-02 03:04:05", "2024-01-02 03:04:05.000Z"),
+            ("2024-01-02T03:04:05", "2024-01-02 03:04:05.000Z"),
+            ("2024-01-02 03:04:05.678912Z", "2024-01-02 03:04:05.678Z"),
+            ("2024-01-02T03:04:05.6789+02:00", "2024-01-02 01:04:05.678Z"),
+            ("2024-01-02 03:04:05 +0200", "2024-01-02 01:04:05.000Z"),
+            ("2024-01-02T03:04:05.7-00:30", "2024-01-02 03:34:05.700Z"),
+            ("0000-01-01", "0000-01-01 00:00:00.000Z"),
+            ("2024-02-29", "2024-02-29 00:00:00.000Z"),
+            ("2024-02-30", ""),
+            ("2023-02-29", ""),
+            ("2024", ""),
+            ("2024-1-2", ""),
+            ("2024-01-02T03:04", ""),
+            ("2024-01-02T25:00:00Z", ""),
+            ("10000-01-01", ""),
+            (" 2024-01-02 ", ""),
+            ("1700000000", ""),
+            ("2024-01-02 03:04:05é", ""),
+            ("", ""),
+        ] {
+            assert_eq!(cast(&input.into()), Value::from(stored), "{input}");
+        }
+        assert_eq!(cast(&1_700_000_000.into()), Value::from(""));
+    }
+
+    proptest! {
+        #[test]
+        fn printed_moments_read_back(moment in -62_135_596_800_000i64..253_402_300_799_999) {
+            prop_assert_eq!(parse(&print(moment)), Some(moment));
+        }
+
+        #[test]
+        fn reading_never_panics(text in ".*") {
+            parse(&text);
+        }
+    }
+}
