@@ -13,7 +13,10 @@ pub fn max_bytes(options: &EditorOptions) -> u64 {
 pub fn problem(options: &EditorOptions, text: &str) -> Option<Problem> {
     let max = max_bytes(options);
     (text.len() as u64 > max).then(|| {
-        Problem::new("validation_content_size_limit", format!("Must have no more than {max} bytes."))
-            .with("maxSize", max.into())
+        Problem::new(
+            "validation_content_size_limit",
+            format!("Must have no more than {max} bytes."),
+        )
+        .with("maxSize", max.into())
     })
 }

@@ -62,7 +62,9 @@ mod tests {
         for good in ["a@b.co", "a.b+c@sub.example.com", "o'neil@x-y.org", "ü@exämple.de"] {
             assert!(is_email(good), "{good}");
         }
-        for bad in ["a", "a@b", "@b.co", "a@", "a b@c.de", "a@b..co", "a@-b.co", ".a@b.co", "a@b.co "] {
+        for bad in
+            ["a", "a@b", "@b.co", "a@", "a b@c.de", "a@b..co", "a@-b.co", ".a@b.co", "a@b.co "]
+        {
             assert!(!is_email(bad), "{bad}");
         }
     }

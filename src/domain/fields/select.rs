@@ -39,7 +39,8 @@ mod tests {
 
     #[test]
     fn strangers_and_too_many_are_refused() {
-        let options = SelectOptions { values: vec!["a".into(), "b".into(), "c".into()], max_select: 2 };
+        let options =
+            SelectOptions { values: vec!["a".into(), "b".into(), "c".into()], max_select: 2 };
         let code = |value| problem(&options, &value).map(|found| found.code);
         assert_eq!(code(json!(["a", "b"])), None);
         assert_eq!(code(json!([])), None);

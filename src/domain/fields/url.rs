@@ -33,7 +33,10 @@ pub fn host(text: &str) -> Option<&str> {
     };
     let plain = |letter: char| !letter.is_whitespace() && !letter.is_control();
     let spelled = |letter: char| {
-        letter.is_ascii_alphanumeric() || "-._".contains(letter) || !letter.is_ascii() || letter == ':'
+        letter.is_ascii_alphanumeric()
+            || "-._".contains(letter)
+            || !letter.is_ascii()
+            || letter == ':'
     };
     let good = named
         && !host.is_empty()
@@ -59,7 +62,16 @@ mod tests {
         ] {
             assert_eq!(host(good), Some(its_host), "{good}");
         }
-        for bad in ["example.com", "http://", "://a", "http://a b", "http://a:x", "/a", "http://.a", "mailto:x"] {
+        for bad in [
+            "example.com",
+            "http://",
+            "://a",
+            "http://a b",
+            "http://a:x",
+            "/a",
+            "http://.a",
+            "mailto:x",
+        ] {
             assert_eq!(host(bad), None, "{bad}");
         }
     }
