@@ -4,7 +4,6 @@ pub mod keys;
 pub mod passwords;
 pub mod random;
 pub mod seal;
-pub mod secret;
 pub mod tokens;
 
 use std::sync::Arc;
@@ -12,8 +11,8 @@ use std::sync::Arc;
 use crate::auth::keys::Gate;
 use crate::auth::passwords::Passwords;
 use crate::auth::seal::Seal;
-use crate::auth::secret::Secret;
 use crate::auth::tokens::Tokens;
+use crate::config::secret::Secret;
 
 /// Everything of one instance that must not get out.
 pub struct Safe {

@@ -3,7 +3,7 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hmac;
 
-use crate::auth::secret::Secret;
+use crate::config::secret::Secret;
 
 /// Encrypts and authenticates with a key made from the instance secret (AES-256-GCM).
 pub struct Seal {
@@ -52,7 +52,7 @@ impl Seal {
 
 /// A key of its own for each purpose, so that none can stand in for another.
 pub(super) fn derive(instance_secret: &Secret, purpose: &str) -> [u8; 32] {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, instance_secret.expose().as_bytes());
+    let key = hmac::Key::new(hmac::HMAC_SHA256, instance_secret.expose());
     let tag = hmac::sign(&key, purpose.as_bytes());
     tag.as_ref().try_into().expect("an HMAC-SHA256 has 32 bytes")
 }
@@ -63,8 +63,8 @@ mod tests {
 
     #[test]
     fn opens_only_what_it_closed_and_only_as_what_it_was() {
-        let seal = Seal::new(&"a secret of the instance, long".into());
-        let other = Seal::new(&"another secret of an instance".into());
+        let seal = Seal::new(&Secret::new("a secret of the instance, long"));
+        let other = Seal::new(&Secret::new("another secret of an instance"));
 
         let sealed = seal.close("key", b"plain");
         let mut changed = sealed.clone();

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::keys::SigningKey;
 use crate::auth::seal;
-use crate::auth::secret::Secret;
+use crate::config::secret::Secret;
 
 /// Most verified tokens remembered, about 400 bytes each. One not remembered costs an RSA
 /// verification, some 30 µs.
@@ -210,7 +210,7 @@ mod tests {
     const NOW_MS: i64 = 1_795_000_000_000;
 
     fn tokens() -> Tokens {
-        Tokens::new(&"the secret of an instance, 32 bytes".into())
+        Tokens::new(&Secret::new("the secret of an instance, 32 bytes"))
     }
 
     fn claims(kind: Kind) -> Claims {
@@ -282,7 +282,8 @@ mod tests {
             format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag))
         };
         let public = RING.keys()[0].public();
-        let own = seal::derive(&"the secret of an instance, 32 bytes".into(), "holdall tokens 1");
+        let own =
+            seal::derive(&Secret::new("the secret of an instance, 32 bytes"), "holdall tokens 1");
         let none = format!("{}.{payload}.", encode(&json!({"alg":"none","typ":"JWT","kid":"own"})));
         let cases = [
             none,
@@ -290,7 +291,7 @@ mod tests {
             signed(json!({"alg":"HS256","typ":"JWT"}), b""),
             // Even the right secret: an auth token is RS256 or nothing.
             signed(json!({"alg":"HS256","typ":"JWT","kid":"own"}), &own),
-            Tokens::new(&"another".into())
+            Tokens::new(&Secret::new("another"))
                 .issue(&Ring::new(vec![SigningKey::generate()]), claims(Kind::Auth))
                 .unwrap(),
         ];
