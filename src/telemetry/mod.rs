@@ -1,3 +1,6 @@
 //! The windows: logs, field names, metrics.
 
+pub mod line;
+pub mod logs;
 pub mod trip;
+mod writer;
