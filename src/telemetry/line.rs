@@ -19,7 +19,9 @@ const SERVICE: &str =
 pub enum Format {
     Json,
     /// For eyes, in colour where the terminal has some.
-    Pretty { colour: bool },
+    Pretty {
+        colour: bool,
+    },
 }
 
 /// What is told of an answered request.
@@ -84,7 +86,8 @@ impl Format {
             let _ = match self {
                 Self::Json => {
                     open(line, "info");
-                    let _ = write!(line, "\"{method} {route} {status} in {whole_ms}.{part:03} ms\"");
+                    let _ =
+                        write!(line, "\"{method} {route} {status} in {whole_ms}.{part:03} ms\"");
                     id(line, request_id);
                     line.extend_from_slice(SERVICE.as_bytes());
                     writeln!(
@@ -236,7 +239,8 @@ mod tests {
             text: " cause=x".to_owned(),
         };
         let mut told = String::new();
-        format.event(&Level::WARN, &fields, |line| told = String::from_utf8(line.to_vec()).unwrap());
+        format
+            .event(&Level::WARN, &fields, |line| told = String::from_utf8(line.to_vec()).unwrap());
         told
     }
 

@@ -87,7 +87,10 @@ impl Shared {
         loop {
             let dropped = self.take(&mut lines);
             if dropped > 0 {
-                let _ = writeln!(out, "{{\"level\":\"warn\",\"message\":\"{dropped} log lines were dropped: they are not read fast enough\"}}");
+                let _ = writeln!(
+                    out,
+                    "{{\"level\":\"warn\",\"message\":\"{dropped} log lines were dropped: they are not read fast enough\"}}"
+                );
             }
             // A reader who left has read enough.
             let _ = out.write_all(&lines).and_then(|()| out.flush());
