@@ -12,7 +12,7 @@ use aws_lc_rs::signature::{
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::{Condvar, Mutex};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Characters of a key's name. It only tells a handful of keys of one instance apart.
 const NAME_LENGTH: usize = 16;
@@ -31,12 +31,12 @@ pub struct SigningKey {
 pub struct BadKey;
 
 /// A public key as RFC 7517 writes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicKey {
-    pub kty: &'static str,
+    pub kty: String,
     #[serde(rename = "use")]
-    pub purpose: &'static str,
-    pub alg: &'static str,
+    pub purpose: String,
+    pub alg: String,
     pub kid: String,
     pub n: String,
     pub e: String,
@@ -67,9 +67,9 @@ impl SigningKey {
 
     pub fn public(&self) -> PublicKey {
         PublicKey {
-            kty: "RSA",
-            purpose: "sig",
-            alg: "RS256",
+            kty: "RSA".to_owned(),
+            purpose: "sig".to_owned(),
+            alg: "RS256".to_owned(),
             kid: self.name.clone(),
             n: self.modulus.clone(),
             e: self.exponent.clone(),

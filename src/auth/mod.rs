@@ -1,5 +1,6 @@
 //! The safe: passwords, tokens, keys, secrets. It knows no store, no record and no request.
 
+pub mod epoch;
 pub mod keys;
 pub mod passwords;
 pub mod random;

@@ -2,6 +2,8 @@
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use crate::config::secret::Secret;
 
@@ -47,6 +49,15 @@ impl Seal {
         let length = self.key.open_in_place(nonce, Aad::from(of.as_bytes()), &mut body).ok()?.len();
         body.truncate(length);
         Some(body)
+    }
+
+    /// Sealed bytes as text, for documents.
+    pub fn encode(&self, sealed: &[u8]) -> String {
+        STANDARD_NO_PAD.encode(sealed)
+    }
+
+    pub fn decode(&self, text: &str) -> Option<Vec<u8>> {
+        STANDARD_NO_PAD.decode(text).ok()
     }
 }
 

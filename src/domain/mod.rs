@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use crate::auth::passwords::Busy;
 use crate::store;
 
+pub mod accounts;
 pub mod collections;
 pub mod fields;
 pub mod json;
@@ -12,6 +14,7 @@ pub mod request;
 #[cfg(test)]
 pub mod samples;
 pub mod schema;
+pub mod signing;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -49,6 +52,12 @@ pub enum Error {
     /// A fault of ours: logged with its cause, told to nobody.
     #[error("broken: {0}")]
     Broken(String),
+}
+
+impl From<Busy> for Error {
+    fn from(_: Busy) -> Self {
+        Self::Busy("sign-ins")
+    }
 }
 
 /// Problems by field, nested as the input was: the `data` of an error answer.

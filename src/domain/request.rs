@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use crate::auth::passwords::Hashing;
 use crate::domain::record::Record;
 
 /// The id of the collection of superusers, which clients know by heart.
@@ -55,4 +56,6 @@ pub struct Request {
     pub body: Map<String, Value>,
     /// Milliseconds since the epoch, from the app's clock: what `@now` means.
     pub now_ms: i64,
+    /// Where passwords are hashed and checked, once however often the rule runs.
+    pub hashing: Hashing,
 }
