@@ -1,1 +1,88 @@
-//! The side door: a file per command.
+//! The side door: a file per command. The doc comments of the commands are the help.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::Subcommand;
+
+mod client;
+mod completions;
+mod config;
+mod failure;
+mod flags;
+mod healthcheck;
+mod version;
+mod wait;
+
+use failure::Failure;
+
+type Result<T = (), E = Failure> = std::result::Result<T, E>;
+
+/// The whole staging stack in one binary: single-page application, JSON API, accounts, data.
+///
+/// `holdall serve` runs it; it needs no configuration, no account and nothing else installed.
+/// Whatever is not said has a default that is right for a developer's machine.
+#[derive(Debug, Parser)]
+#[command(name = "holdall", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    failed while running
+  2    refused before touching anything: line, settings, a locked directory, a newer store
+  70   the store must stop: its disk can no longer be trusted
+
+`holdall help COMMAND` says more about each command.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Ask a running server whether it is ready; for images that have no curl.
+    Healthcheck(healthcheck::Healthcheck),
+    /// Wait until a server answers.
+    Wait(wait::Wait),
+    /// Look at the settings: what is in force, whether it would do, what there is.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Print a script that completes commands and flags in a shell.
+    Completions(completions::Completions),
+    /// Print which version this is.
+    Version(version::Version),
+}
+
+/// Reads the line, runs the command, and returns the exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = io::stdout().lock();
+    let done = cli.run(&mut out).and_then(|code| {
+        out.flush()?;
+        Ok(code)
+    });
+    match done {
+        Ok(code) => code,
+        // Whoever was reading us has read enough: `holdall config show | head -1`.
+        Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            // A closed stderr is no reason to panic.
+            let _ = writeln!(io::stderr(), "holdall: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+impl Cli {
+    fn run(self, out: &mut dyn Write) -> Result<ExitCode> {
+        match self.command {
+            Command::Healthcheck(healthcheck) => healthcheck.run(out)?,
+            Command::Wait(wait) => wait.run(out)?,
+            Command::Config(config) => config.run(out)?,
+            Command::Completions(completions) => completions.run(out)?,
+            Command::Version(version) => version.run(out)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -21,6 +21,7 @@ mod strength;
 
 pub use gather::{Found, Origin, Sources};
 pub use home::instance_secret;
+pub use parse::duration;
 use secret::Secret;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -24,7 +24,8 @@ pub fn resolve(found: &Found) -> Result<Config> {
     Ok(Config {
         environment,
         store,
-        data: found.working.join(data),
+        // Put together anew: `./` in the middle of a path helps nobody.
+        data: found.working.join(data).components().collect(),
         listen: listen(found, container)?,
         public: found.text("public").map(|(directory, _)| found.working.join(directory)),
         url: found.parsed("url", parse::url)?,

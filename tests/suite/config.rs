@@ -1,0 +1,188 @@
+//! Settings from outside: who wins, what is refused, what is passed over.
+
+use crate::command::{Done, Holdall};
+
+fn check() -> Holdall {
+    Holdall::new("config check")
+}
+
+/// The line of `config show` for one key.
+fn shown(done: &Done, key: &str) -> String {
+    assert_eq!(done.code, 0, "{}", done.err);
+    let line = done.out.lines().find(|line| line.split_whitespace().next() == Some(key));
+    let words: Vec<&str> = line.expect("every key has a line").split_whitespace().skip(1).collect();
+    words.join(" ")
+}
+
+#[test]
+fn bad_settings_are_refused_with_a_remedy_before_anything_is_touched() {
+    let random = "9f2c4b7ad01e56883f1b2a97c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f7";
+    let cases: Vec<(&str, Holdall, &str)> = vec![
+        ("variable", check().env("HOLDALL_LISTN", "x"), "did you mean HOLDALL_LISTEN?"),
+        ("port variable", check().env("HOLDALL_PORT", "8000"), "PORT or HOLDALL_LISTEN"),
+        ("key", check().file("holdall.toml", "[log]\nlevle = 1"), "did you mean `log.level`?"),
+        ("broken file", check().file("holdall.toml", "a = 1\nb"), "holdall.toml: line 2"),
+        ("missing file", check().arg("--config").arg("no.toml"), "no.toml: cannot be read"),
+        (
+            "address",
+            check().env("HOLDALL_LISTEN", "localhost"),
+            "HOLDALL_LISTEN: `localhost` is not",
+        ),
+        ("port", check().env("PORT", "70000"), "PORT: `70000` is not a port"),
+        ("environment", check().env("ENVIRONMENT", "moon"), "none of dev, ci, staging, production"),
+        (
+            "time",
+            check().arg("--shutdown-delay").arg("soon"),
+            "--shutdown-delay: `soon` is not a time",
+        ),
+        ("size", check().env("HOLDALL_LIMITS_BODY_BYTES", "big"), "is not a size such as 32MiB"),
+        ("database", check().env("DATABASE_URL", "mysql://db/x"), "HOLDALL_STORE=files"),
+        ("home", check().env("HOLDALL_STORE", "mysql"), "not in this version"),
+        (
+            "weak secret",
+            check()
+                .env("ENVIRONMENT", "staging")
+                .env("SECRET_KEY", "your-super-secret-key-here-0123456789"),
+            "looks like an example's value",
+        ),
+        ("short secret", check().env("HOLDALL_INSTANCE_SECRET", "short"), "shorter than 32 bytes"),
+        (
+            "secret twice",
+            check().env("HOLDALL_INSTANCE_SECRET", random).env("HOLDALL_INSTANCE_SECRET_FILE", "x"),
+            "are both set; keep one",
+        ),
+        (
+            "secret file missing",
+            check().env("HOLDALL_INSTANCE_SECRET_FILE", "none"),
+            "HOLDALL_INSTANCE_SECRET_FILE: cannot read",
+        ),
+        (
+            "secret in the file",
+            check().file("holdall.toml", "instance_secret = \"canary-canary\""),
+            "secrets have no place in this file",
+        ),
+        ("admin alone", check().env("HOLDALL_ADMIN_EMAIL", "a@b.c"), "go together"),
+        (
+            "debug in production",
+            check().env("ENVIRONMENT", "production").env("DEBUG", "true"),
+            "debugging is refused in production",
+        ),
+        ("origin", check().env("CORS_ORIGINS", "example.org"), "is not an origin"),
+        ("flag", check().arg("--listne").arg("x"), "--listen"),
+    ];
+    for (kind, holdall, remedy) in cases {
+        let home = holdall.home().to_owned();
+        let before = std::fs::read_dir(&home).expect("readable").count();
+        let (mut command, kept) = holdall.into_command();
+        let done = Done::of(command.output().expect("the binary runs"));
+        assert_eq!(done.code, 2, "{kind}: {}", done.err);
+        assert!(done.err.contains(remedy), "{kind}: {}", done.err);
+        assert!(!done.err.contains("canary") && !done.err.contains("panicked"), "{kind}");
+        assert_eq!(std::fs::read_dir(kept.path()).expect("readable").count(), before, "{kind}");
+    }
+}
+
+#[test]
+fn flag_beats_variable_beats_legacy_name_beats_file_beats_default() {
+    let show = || Holdall::new("config show");
+    let file = "[log]\nlevel = \"error\"\n";
+
+    let level = |holdall: Holdall| shown(&holdall.run(), "log.level");
+
+    assert_eq!(level(show()), "info default");
+    assert!(level(show().file("holdall.toml", file)).starts_with("error log.level in "));
+    let legacy = || show().file("holdall.toml", file).env("LOG_LEVEL", "WARNING");
+    assert_eq!(level(legacy()), "WARNING LOG_LEVEL");
+    let own = || legacy().env("HOLDALL_LOG_LEVEL", "debug");
+    assert_eq!(level(own()), "debug HOLDALL_LOG_LEVEL");
+    assert_eq!(level(own().arg("--log-level").arg("trace")), "trace --log-level");
+}
+
+#[test]
+fn port_changes_only_the_port_and_only_of_default_or_file() {
+    let listen = |holdall: Holdall| shown(&holdall.run(), "listen");
+    let show = || Holdall::new("config show");
+
+    assert_eq!(listen(show().env("PORT", "91")), "127.0.0.1:91 default, port from PORT");
+    assert!(listen(show().env("APP_PORT", "92").env("PORT", "91")).starts_with("127.0.0.1:91 "));
+    assert!(listen(show().env("DOCKERIZED", "1").env("APP_PORT", "92")).starts_with("0.0.0.0:92 "));
+    assert_eq!(listen(show().env("DOCKERIZED", "true")), "0.0.0.0:8000 default");
+    let file = show().file("holdall.toml", "listen = \"[::1]:1\"").env("PORT", "91");
+    assert!(listen(file).starts_with("[::1]:91 "));
+    let own = show().env("HOLDALL_LISTEN", "127.0.0.1:5").env("PORT", "91");
+    assert_eq!(listen(own), "127.0.0.1:5 HOLDALL_LISTEN");
+}
+
+#[test]
+fn configmap_of_the_stack_before_needs_one_more_line() {
+    let deployment = [
+        ("ENVIRONMENT", "staging"),
+        ("DOCKERIZED", "true"),
+        ("DEBUG", "False"),
+        ("APP_PORT", "8000"),
+        ("LOG_LEVEL", "INFO"),
+        ("CORS_ORIGINS", "https://app.example.org,https://*.staging.example.org"),
+        ("DATABASE_URL", "mysql+pymysql://flask_user:canary@mysql:3306/flask_staging"),
+        ("SQLALCHEMY_TRACK_MODIFICATIONS", "False"),
+        ("SECRET_KEY", "9f2c4b7ad01e56883f1b2a97c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f7"),
+        ("JWT_ALGORITHM", "RS256"),
+        ("JWT_ISSUER", "my-backend"),
+        ("JWT_AUDIENCE", "my-frontend"),
+        ("API_TEST_MODE", "0"),
+        ("GUNICORN_WORKERS", "4"),
+        ("HOLDALL_STORE", "files"),
+    ];
+    let show = deployment
+        .iter()
+        .fold(Holdall::new("config show"), |holdall, (name, value)| holdall.env(name, value));
+
+    let done = show.run();
+
+    assert_eq!(shown(&done, "threads"), "4 GUNICORN_WORKERS");
+    assert_eq!(shown(&done, "instance_secret"), "*** SECRET_KEY");
+    assert_eq!(shown(&done, "data"), "/data default");
+    assert!(!done.out.contains("canary"), "{}", done.out);
+    let notices: Vec<&str> = done.out.lines().filter(|line| line.starts_with('#')).collect();
+    assert_eq!(notices.len(), 2, "{notices:?}");
+}
+
+#[test]
+fn service_links_of_kubernetes_are_passed_over_with_one_line() {
+    let links = [
+        ("HOLDALL_PORT", "tcp://10.96.0.7:80"),
+        ("HOLDALL_SERVICE_HOST", "10.96.0.7"),
+        ("HOLDALL_SERVICE_PORT", "80"),
+        ("HOLDALL_SERVICE_PORT_HTTP", "80"),
+        ("HOLDALL_PORT_80_TCP", "tcp://10.96.0.7:80"),
+        ("HOLDALL_PORT_80_TCP_PROTO", "tcp"),
+        ("HOLDALL_PORT_80_TCP_PORT", "80"),
+        ("HOLDALL_PORT_80_TCP_ADDR", "10.96.0.7"),
+    ];
+    let check = links.iter().fold(check(), |holdall, (name, value)| holdall.env(name, value));
+
+    let done = check.run();
+
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert_eq!(done.out.lines().filter(|line| line.contains("service links")).count(), 1);
+}
+
+#[test]
+fn secrets_come_from_files_without_their_last_newline() {
+    let done = Holdall::new("config show")
+        .file("key", "9f2c4b7ad01e56883f1b2a97c4d5e6f7\n")
+        .file("holdall.toml", "instance_secret_file = \"key\"\n")
+        .env("ENVIRONMENT", "production")
+        .run();
+
+    assert!(shown(&done, "instance_secret").starts_with("*** instance_secret in "), "{done:?}");
+}
+
+#[test]
+fn reference_page_is_what_the_binary_says() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/web/docs/configuration.md");
+
+    let said = Holdall::new("config reference").run().out;
+
+    let kept = std::fs::read_to_string(page).unwrap_or_default();
+    assert!(said == kept, "stale: run `holdall config reference > web/docs/configuration.md`");
+}
