@@ -1,6 +1,9 @@
 //! The fuse box: joins the rooms, and is where rules meet the store.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use anyhow::Context;
 
 use crate::clock::Clock;
 use crate::domain::{self, Error};
@@ -35,11 +38,17 @@ pub struct Options {
     pub limits: Limits,
     /// Origins that browsers may call from; empty means any.
     pub origins: Vec<String>,
+    /// The folder of the site at `/`.
+    pub public: Option<PathBuf>,
 }
 
 impl App {
     /// Opens the store and everything that stands on it.
     pub fn open(options: Options) -> anyhow::Result<Self> {
+        if let Some(public) = &options.public {
+            std::fs::read_dir(public)
+                .with_context(|| format!("cannot serve the site in {}", public.display()))?;
+        }
         let clock = options.clock.clone();
         let app = Self(Arc::new(Inner {
             store: Store::memory(Arc::new(Underived)),
@@ -115,6 +124,11 @@ impl App {
 
     pub fn origins(&self) -> &[String] {
         &self.0.options.origins
+    }
+
+    /// The folder of the site at `/`, where there is one.
+    pub fn public(&self) -> Option<&Path> {
+        self.0.options.public.as_deref()
     }
 
     /// Where this app is in its life: starting, serving, draining.

@@ -55,7 +55,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("mimalloc", &["main.rs"]),
     ("multer", &["http"]),
     ("parking_lot", &["store", "app.rs", "http", "auth", "query", "domain", "telemetry"]),
-    ("quick_cache", &["store", "auth", "query"]),
+    ("quick_cache", &["store", "auth", "query", "http"]),
     ("rcgen", &["http/tls.rs"]),
     ("regex", &["domain"]),
     ("rust_embed", &["http"]),

@@ -12,6 +12,7 @@
 //! | `conflict` | 409 | others kept changing what the request relied on |
 //! | `too_large` | 413 | the body, or what it asks to be written, is too large |
 //! | `url_too_long` | 414 | path and query are too long |
+//! | `range_outside` | 416 | the file has no such part |
 //! | `rate_limited` | 429 | too many requests from this caller |
 //! | `headers_too_large` | 431 | the header lines are too large |
 //! | `internal` | 500 | our fault; the log has the cause under the request id |
@@ -58,6 +59,7 @@ impl Envelope {
             StatusCode::CONFLICT => ("conflict", "Others changed the same data. Try again."),
             StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "The request is too large."),
             StatusCode::URI_TOO_LONG => ("url_too_long", "The address is too long."),
+            StatusCode::RANGE_NOT_SATISFIABLE => ("range_outside", "The file has no such part."),
             StatusCode::TOO_MANY_REQUESTS => ("rate_limited", "Too many requests. Try later."),
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
                 ("headers_too_large", "The header lines are too large.")

@@ -4,8 +4,8 @@ use axum::Router;
 use axum::routing::get;
 
 use crate::app::App;
-use crate::domain::Error;
 
+mod assets;
 mod cors;
 pub mod error;
 mod front;
@@ -18,6 +18,7 @@ use routes::Routes;
 
 /// Every path that we answer, with what answers it.
 fn routes(app: &App) -> Router {
+    let files = assets::Otherwise::new(app);
     Routes::new()
         // Probes.
         .at("/health", get(health::brief))
@@ -26,6 +27,6 @@ fn routes(app: &App) -> Router {
         .at("/ready", get(health::ready))
         .at("/startup", get(health::startup))
         .at("/api/health", get(health::api))
-        .otherwise(async || Error::NotFound("endpoint"))
+        .otherwise(move |request| files.clone().answer(request))
         .open(app)
 }

@@ -2,5 +2,6 @@
 
 mod command;
 mod config;
+mod assets;
 mod front;
 mod house;

@@ -1,0 +1,100 @@
+//! Files for browsers: the console at `/_/`, and at `/` the team's own site or a page that says what runs.
+
+mod answer;
+mod console;
+mod encoding;
+mod file;
+mod folder;
+mod path;
+mod range;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::HeaderMap;
+use axum::http::HeaderValue;
+use axum::http::Method;
+use axum::http::StatusCode;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::response::Response;
+
+use crate::app::App;
+use crate::domain::Error;
+use crate::telemetry::trip;
+
+use self::console::Console;
+use self::folder::Folder;
+
+/// Paths that belong to the program whatever a team's own site contains.
+const CONSOLE: &str = "/_/";
+
+/// What answers where no route does: a file, or the word that there is nothing.
+#[derive(Clone)]
+pub(super) struct Otherwise(Arc<Assets>);
+
+impl Otherwise {
+    pub fn new(app: &App) -> Self {
+        Self(Arc::new(Assets::new(app.public())))
+    }
+
+    pub async fn answer(self, request: Request) -> Result<Response, Error> {
+        let (method, headers) = (request.method(), request.headers());
+        let answer = self.0.answer(method, request.uri().path(), headers).await;
+        answer.ok_or(Error::NotFound("endpoint"))
+    }
+}
+
+/// What browsers are served besides the API.
+struct Assets {
+    console: Console,
+    site: Option<Folder>,
+}
+
+impl Assets {
+    /// Takes `public` as the site at `/`, if there is one.
+    pub fn new(public: Option<&Path>) -> Self {
+        Self { console: Console::load(), site: public.map(Folder::new) }
+    }
+
+    /// Answers a request that no route took, or nothing if there is no such file either.
+    async fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response> {
+        if method != Method::GET && method != Method::HEAD {
+            return None;
+        }
+        if let Some(below) = path.strip_prefix(CONSOLE) {
+            let file = self.console.find(&path::Wanted::parse(below)?)?;
+            trip::with(|trip| trip.take_route("/_/{file}"));
+            let mut response = answer::answer(method, headers, file).await;
+            console::protect(response.headers_mut());
+            return Some(response);
+        }
+        match path {
+            "/_" => return Some(moved(CONSOLE)),
+            "/api" => return None,
+            _ if path.starts_with("/api/") => return None,
+            _ => {}
+        }
+        let Some(site) = &self.site else {
+            let start = (path == "/").then(|| self.console.start())?;
+            let mut response = answer::answer(method, headers, start).await;
+            console::protect(response.headers_mut());
+            return Some(response);
+        };
+        let found = site.find(&path::Wanted::parse(path.strip_prefix('/')?)?).await?;
+        trip::with(|trip| trip.take_route("/{file}"));
+        match found {
+            folder::Found::File(file) => Some(answer::answer(method, headers, &file).await),
+            folder::Found::Folder => Some(moved(&format!("{path}/"))),
+        }
+    }
+}
+
+/// Relative links in a page only work when a folder's address ends with a slash.
+fn moved(to: &str) -> Response {
+    let Ok(to) = HeaderValue::try_from(to) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, to)]).into_response()
+}
