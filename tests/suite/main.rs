@@ -1,7 +1,7 @@
 //! What people see from outside: the real server on a real port, a file per noun.
 
+mod assets;
 mod command;
 mod config;
-mod assets;
 mod front;
 mod house;
