@@ -3,13 +3,16 @@
 use serde_json::{Map, Value};
 
 use crate::auth::passwords::Busy;
+use crate::query;
 use crate::store;
 
 pub mod accounts;
+pub mod cascade;
 pub mod collections;
 pub mod fields;
 pub mod json;
 pub mod record;
+pub mod records;
 pub mod request;
 #[cfg(test)]
 pub mod samples;
@@ -57,6 +60,17 @@ pub enum Error {
 impl From<Busy> for Error {
     fn from(_: Busy) -> Self {
         Self::Busy("sign-ins")
+    }
+}
+
+impl From<query::Error> for Error {
+    fn from(error: query::Error) -> Self {
+        match error {
+            query::Error::Invalid { .. } => Self::Bad(error.to_string()),
+            query::Error::Forbidden(why) => Self::Forbidden(why),
+            query::Error::TooExpensive { .. } => Self::TooExpensive(error.to_string()),
+            query::Error::Store(error) => Self::Store(error),
+        }
     }
 }
 

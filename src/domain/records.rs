@@ -1,0 +1,143 @@
+//! Records: create, view, list, update, delete, under the rules of their collection.
+
+use serde_json::{Map, Value};
+
+use crate::domain::accounts;
+use crate::domain::accounts::accept::Change;
+use crate::domain::cascade;
+use crate::domain::fields::Kind;
+use crate::domain::record::Record;
+use crate::domain::request::Request;
+use crate::domain::schema::{Collection, CollectionKind};
+use crate::domain::{Error, Problems, Result};
+use crate::query;
+use crate::store::{Read, Tx, keys};
+
+pub mod access;
+mod checks;
+pub mod find;
+mod intake;
+mod modifiers;
+mod page;
+
+pub use intake::Draft;
+pub use page::{Listing, Paging};
+
+/// What a client sent for a record, modifiers and unknown keys included.
+pub type Body = Map<String, Value>;
+
+const CREATE_FAILED: &str = "Failed to create the record.";
+const UPDATE_FAILED: &str = "Failed to update the record.";
+
+/// Creates a record of `collection` (id or name).
+pub fn create(tx: &mut Tx, request: &Request, collection: &str, body: &Body) -> Result<Record> {
+    let (schema, collection) = find::collection(tx, collection)?;
+    let rule = access::gate(&collection.rules.create, &request.caller)?;
+    writable(&collection)?;
+
+    let mut draft = Draft::of_new(&collection, request, body);
+    let request = draft.asked(request);
+    let candidate = Record::encode(&collection, tx.stamp(), &draft.values);
+    if !access::passes(tx, &schema, &request, rule, &candidate)? {
+        return Err(Error::Bad(CREATE_FAILED.to_owned()));
+    }
+    let mut problems = checks::problems(tx, &schema, &collection, None, &draft)?;
+    if has_passwords(&collection) {
+        let scope = query::Scope { read: tx, schema: &schema, request: &request };
+        let (collection, subject) = (&*collection, &candidate);
+        let change = Change { scope: &scope, collection, subject, old: None };
+        accounts::accept(&change, &mut draft.values, &mut problems)?;
+    }
+    problems.check(CREATE_FAILED)?;
+
+    let record = Record::encode(&collection, candidate.stamp(), &draft.values);
+    let key = keys::record(collection.number, record.id());
+    if tx.get(&key)?.is_some() {
+        let taken = Problems::one("id", "validation_not_unique", "Is taken already.");
+        return taken.check(CREATE_FAILED).map(|()| record);
+    }
+    tx.put(&key, record.stored().clone())?;
+    Ok(record)
+}
+
+/// Finds the record with this id, if the caller may see it.
+pub fn view(read: &dyn Read, request: &Request, collection: &str, id: &str) -> Result<Record> {
+    let (schema, collection) = find::collection(read, collection)?;
+    let rule = access::gate(&collection.rules.view, &request.caller)?;
+    let record = find::record(read, &collection, id)?.ok_or(Error::NotFound("record"))?;
+    if !access::passes(read, &schema, request, rule, &record)? {
+        return Err(Error::NotFound("record"));
+    }
+    Ok(record)
+}
+
+/// Finds the records that the caller may list and wants to see.
+pub fn list(
+    read: &dyn Read,
+    request: &Request,
+    collection: &str,
+    listing: &Listing,
+) -> Result<Paging> {
+    let (schema, collection) = find::collection(read, collection)?;
+    let rule = access::gate(&collection.rules.list, &request.caller)?;
+    let paging = Paging::of(listing);
+    let scope = query::Scope { read, schema: &schema, request };
+    let found = query::list(&scope, &collection, &paging.query(listing, rule))?;
+    Ok(paging.with(found))
+}
+
+/// Changes some values of a record.
+pub fn update(
+    tx: &mut Tx,
+    request: &Request,
+    collection: &str,
+    id: &str,
+    body: &Body,
+) -> Result<Record> {
+    let (schema, collection) = find::collection(tx, collection)?;
+    let rule = access::gate(&collection.rules.update, &request.caller)?;
+    writable(&collection)?;
+    let old = find::record(tx, &collection, id)?.ok_or(Error::NotFound("record"))?;
+
+    let mut draft = Draft::of_change(&old, request, body);
+    let request = draft.asked(request);
+    if !access::passes(tx, &schema, &request, rule, &old)? {
+        return Err(Error::NotFound("record"));
+    }
+    let mut problems = checks::problems(tx, &schema, &collection, Some(&old), &draft)?;
+    if has_passwords(&collection) {
+        draft.complete(&old);
+        let scope = query::Scope { read: tx, schema: &schema, request: &request };
+        let (collection, subject, old) = (&*collection, &old, Some(&old));
+        let change = Change { scope: &scope, collection, subject, old };
+        accounts::accept(&change, &mut draft.values, &mut problems)?;
+    }
+    problems.check(UPDATE_FAILED)?;
+
+    let record = old.with(&draft.changes());
+    tx.put(&keys::record(collection.number, record.id()), record.stored().clone())?;
+    Ok(record)
+}
+
+/// Deletes a record, and what the relations to it ask for.
+pub fn delete(tx: &mut Tx, request: &Request, collection: &str, id: &str) -> Result<()> {
+    let (schema, collection) = find::collection(tx, collection)?;
+    let rule = access::gate(&collection.rules.delete, &request.caller)?;
+    writable(&collection)?;
+    let record = find::record(tx, &collection, id)?.ok_or(Error::NotFound("record"))?;
+    if !access::passes(tx, &schema, request, rule, &record)? {
+        return Err(Error::NotFound("record"));
+    }
+    cascade::delete(tx, &schema, &record, request.now_ms)
+}
+
+fn has_passwords(collection: &Collection) -> bool {
+    collection.fields.iter().any(|field| matches!(field.kind, Kind::Password(_)))
+}
+
+fn writable(collection: &Collection) -> Result<()> {
+    match collection.kind {
+        CollectionKind::Base | CollectionKind::Auth => Ok(()),
+        CollectionKind::View => Err(Error::Bad("Records of a view can't be changed.".to_owned())),
+    }
+}
