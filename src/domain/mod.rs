@@ -17,6 +17,7 @@ pub mod request;
 #[cfg(test)]
 pub mod samples;
 pub mod schema;
+pub mod settings;
 pub mod signing;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
