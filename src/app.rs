@@ -40,6 +40,8 @@ pub struct Options {
     pub origins: Vec<String>,
     /// The folder of the site at `/`.
     pub public: Option<PathBuf>,
+    /// The metrics have a listener of their own.
+    pub metrics_apart: bool,
 }
 
 impl App {
@@ -129,6 +131,10 @@ impl App {
     /// The folder of the site at `/`, where there is one.
     pub fn public(&self) -> Option<&Path> {
         self.0.options.public.as_deref()
+    }
+
+    pub fn has_metrics_apart(&self) -> bool {
+        self.0.options.metrics_apart
     }
 
     /// Where this app is in its life: starting, serving, draining.

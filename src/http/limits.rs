@@ -2,23 +2,22 @@
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
-use http::request::Parts;
+use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 
 use crate::app::Limits;
 use crate::domain::{Error, Result};
 
 /// Says with which status a request is refused for the size of its head, if it is.
-pub(super) fn refusal_of_head(parts: &Parts, limits: &Limits) -> Option<StatusCode> {
-    let url_bytes = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
+pub(super) fn refusal_of_head<B>(request: &Request<B>, limits: &Limits) -> Option<StatusCode> {
+    let url_bytes = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
     if url_bytes > limits.url_bytes {
         return Some(StatusCode::URI_TOO_LONG);
     }
     let line = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
         name.as_str().len() + value.len() + ": \r\n".len()
     };
-    let header_bytes: usize = parts.headers.iter().map(line).sum();
+    let header_bytes: usize = request.headers().iter().map(line).sum();
     (header_bytes > limits.header_bytes).then_some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
 }
 

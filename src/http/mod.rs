@@ -4,15 +4,19 @@ use axum::Router;
 use axum::routing::get;
 
 use crate::app::App;
+use crate::domain::Error;
 
 mod assets;
+mod connections;
 mod cors;
 pub mod error;
 mod front;
 mod health;
 pub mod limits;
+mod metrics;
 mod routes;
 pub mod serve;
+mod streamed;
 
 use routes::Routes;
 
@@ -21,12 +25,22 @@ fn routes(app: &App) -> Router {
     let files = assets::Otherwise::new(app);
     Routes::new()
         // Probes.
-        .at("/health", get(health::brief))
-        .at("/health/live", get(health::live))
-        .at("/health/ready", get(health::ready))
-        .at("/ready", get(health::ready))
-        .at("/startup", get(health::startup))
-        .at("/api/health", get(health::api))
+        .probe("/health", get(health::brief))
+        .probe("/health/live", get(health::live))
+        .probe("/health/ready", get(health::ready))
+        .probe("/ready", get(health::ready))
+        .probe("/startup", get(health::startup))
+        .probe("/api/health", get(health::api))
+        .probe_if(!app.has_metrics_apart(), "/metrics", get(metrics::show))
         .otherwise(move |request| files.clone().answer(request))
+        .open(app)
+}
+
+/// What is served on the listener of the metrics, where they have one of their own.
+fn metrics_routes(app: &App) -> Router {
+    Routes::new()
+        .probe("/health/live", get(health::live))
+        .probe("/metrics", get(metrics::show))
+        .otherwise(async || Error::NotFound("endpoint"))
         .open(app)
 }

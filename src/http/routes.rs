@@ -11,7 +11,11 @@ use tower::{Layer, Service};
 
 use crate::app::App;
 use crate::domain::Error;
+use crate::telemetry::series::{self, RouteSeries};
 use crate::telemetry::trip;
+
+/// What logs and metrics call every address that is not in the list.
+const ELSEWHERE: &str = "*";
 
 /// The routes put up so far.
 pub(super) struct Routes {
@@ -25,8 +29,24 @@ impl Routes {
 
     /// Adds what answers at `path`.
     pub fn at(mut self, path: &'static str, methods: MethodRouter<App, Infallible>) -> Self {
-        self.router = self.router.route(path, methods.layer(Tag(path)));
+        self.router = self.router.route(path, methods.layer(Tag(series::of_route(path))));
         self
+    }
+
+    /// Adds what answers to machines that ask again and again: counted, but not logged.
+    pub fn probe(mut self, path: &'static str, methods: MethodRouter<App, Infallible>) -> Self {
+        self.router = self.router.route(path, methods.layer(Tag(series::of_probe(path))));
+        self
+    }
+
+    /// Adds a probe only where `wanted`.
+    pub fn probe_if(
+        self,
+        wanted: bool,
+        path: &'static str,
+        methods: MethodRouter<App, Infallible>,
+    ) -> Self {
+        if wanted { self.probe(path, methods) } else { self }
     }
 
     /// Sets what answers everywhere else.
@@ -35,6 +55,7 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
+        let handler = handler.layer(Tag(series::of_route(ELSEWHERE)));
         self.router = self.router.fallback(handler);
         self
     }
@@ -50,11 +71,11 @@ impl Routes {
 
 /// Tells the trip which route it took.
 #[derive(Clone, Copy)]
-struct Tag(&'static str);
+struct Tag(&'static RouteSeries);
 
 #[derive(Clone)]
 struct Tagged<S> {
-    route: &'static str,
+    route: &'static RouteSeries,
     inner: S,
 }
 

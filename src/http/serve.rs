@@ -1,94 +1,137 @@
 //! The listener: takes connections, serves them, and stops in order.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
+use hyper::Version;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
 
-use crate::app::{App, Phase};
+use crate::app::{App, Limits, Phase};
+use crate::http::connections::{Connections, Order, Seat, Watched};
 use crate::http::front::Front;
 
-/// Serves `app` on `listener` until `stop` resolves, then lets what is under way finish.
+/// Pause after a failed accept: out of file descriptors, which others have to give back first.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+/// How often shutdown looks whether everybody has left.
+const LOOK_FOR_LEAVERS: Duration = Duration::from_millis(5);
+/// Streams that one HTTP/2 connection may have open: as browsers and proxies expect.
+const HTTP2_STREAMS: u32 = 128;
+
+/// Serves `app` on `listener` until `stop` resolves. Then, in order: no longer ready, a delay for
+/// load balancers to notice, no new connections, what is under way finishes or runs out of time.
 pub async fn run(listener: TcpListener, app: App, stop: impl Future<Output = ()>) {
-    let front = Front::new(&app);
-    let seats = Arc::new(Semaphore::new(app.limits().connections));
-    let builder = builder(&app);
-    let (end, ending) = watch::channel(());
-    let mut stop = std::pin::pin!(stopping(&app, stop));
+    serve(listener, Front::new(&app), &app, stop).await;
+}
+
+/// Serves nothing but the metrics of `app` on a listener of their own, until `stop` resolves.
+pub async fn run_metrics(listener: TcpListener, app: App, stop: impl Future<Output = ()>) {
+    serve(listener, Front::of_metrics(&app), &app, stop).await;
+}
+
+async fn serve(listener: TcpListener, front: Front, app: &App, stop: impl Future<Output = ()>) {
+    let limits = app.limits();
+    let connections = Connections::new(limits);
+    let builder = Arc::new(builder(limits));
+    let looking = tokio::spawn({
+        let connections = connections.clone();
+        async move { connections.look_after().await }
+    });
+    let mut stop = std::pin::pin!(async {
+        stop.await;
+        app.phases().enter(Phase::Draining);
+        tokio::time::sleep(limits.shutdown_delay).await;
+    });
     loop {
-        let (stream, seat) = tokio::select! {
-            accepted = accept(&listener, &seats) => accepted,
+        let stream = tokio::select! {
+            biased;
             () = &mut stop => break,
+            stream = accept(&listener, &connections, limits.connections) => stream,
         };
-        let front = front.clone();
-        let service = service_fn(move |request| {
-            let front = front.clone();
-            async move { Ok::<_, Infallible>(front.answer(request).await) }
-        });
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let mut ending = ending.clone();
-        tokio::spawn(async move {
-            let _seat = seat;
-            let mut connection = std::pin::pin!(connection);
-            tokio::select! {
-                // Whoever breaks a connection off knows it already.
-                _ = &mut connection => return,
-                _ = ending.changed() => connection.as_mut().graceful_shutdown(),
-            }
-            let _ = connection.await;
-        });
+        let seat = connections.sit();
+        tokio::spawn(attend(stream, seat, front.clone(), builder.clone()));
     }
     drop(listener);
-    drop(end);
-    let everybody = u32::try_from(app.limits().connections).unwrap_or(u32::MAX);
-    let drained = seats.acquire_many(everybody);
-    if tokio::time::timeout(app.limits().drain_time, drained).await.is_err() {
-        tracing::warn!("stopped while requests were still under way");
+    connections.finish();
+    let everybody_left = async {
+        while connections.len() > 0 {
+            tokio::time::sleep(LOOK_FOR_LEAVERS).await;
+        }
+    };
+    if tokio::time::timeout(limits.drain_time, everybody_left).await.is_err() {
+        tracing::warn!(connections = connections.len(), "stopped before everybody had an answer");
+        connections.cut();
     }
+    looking.abort();
 }
 
-/// Waits for the word to stop, then says "not ready" for a while before it passes the word on.
-async fn stopping(app: &App, stop: impl Future<Output = ()>) {
-    stop.await;
-    app.phases().enter(Phase::Draining);
-    tokio::time::sleep(app.limits().shutdown_delay).await;
+/// Serves one connection until it closes or is told to.
+async fn attend<S>(stream: S, seat: Seat, front: Front, builder: Arc<auto::Builder<TokioExecutor>>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let watch = seat.watch.clone();
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let busy = watch.begin(request.version() == Version::HTTP_2);
+        let front = front.clone();
+        async move { Ok::<_, Infallible>(front.answer(request, busy).await) }
+    });
+    let stream = TokioIo::new(Watched { stream, watch: seat.watch.clone() });
+    let mut connection = std::pin::pin!(builder.serve_connection(stream, service));
+    let mut is_told = false;
+    poll_fn(|context| {
+        match seat.watch.order(context) {
+            Order::Cut => return Poll::Ready(()),
+            Order::Finish if !is_told => {
+                is_told = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            Order::Finish | Order::GoOn => {}
+        }
+        // Whoever breaks a connection off knows it already.
+        connection.as_mut().poll(context).map(drop)
+    })
+    .await;
 }
 
-/// Accepts the next connection that there is a seat for.
-async fn accept(
-    listener: &TcpListener,
-    seats: &Arc<Semaphore>,
-) -> (TcpStream, tokio::sync::OwnedSemaphorePermit) {
-    let seat = seats.clone().acquire_owned().await.expect("seats are never taken away");
+/// Accepts the next connection, when there is room for it.
+async fn accept(listener: &TcpListener, connections: &Connections, limit: usize) -> TcpStream {
+    while connections.len() >= limit {
+        tokio::time::sleep(LOOK_FOR_LEAVERS).await;
+    }
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let _ = stream.set_nodelay(true);
-                return (stream, seat);
+                return stream;
             }
             Err(error) => {
-                // Out of file descriptors, or the caller left at once. Neither ends the server.
                 tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(ACCEPT_AGAIN).await;
             }
         }
     }
 }
 
-fn builder(app: &App) -> auto::Builder<TokioExecutor> {
-    let limits = app.limits();
+fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.keep_alive)
-        // Room for a header at its limit and some of the body behind it.
-        .max_buf_size((limits.header_bytes + limits.url_bytes) * 2)
+        // Time is kept in `connections`, without a timer per request.
+        .header_read_timeout(None)
+        // Room for a head just over its limit, which then gets a proper answer.
+        .max_buf_size((limits.header_bytes + limits.url_bytes).max(16 << 10) * 2)
         .pipeline_flush(true);
-    builder.http2().timer(TokioTimer::new()).max_header_list_size(limits.header_bytes as u32);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(HTTP2_STREAMS)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
     builder
 }

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
 
+use crate::telemetry::series::RouteSeries;
+
 /// Longest request id that we take over from a caller.
 const ID_LIMIT: usize = 128;
 
@@ -12,8 +14,8 @@ pub struct Trip {
     id: Id,
     /// The 16 random bytes that name the trace, and the 8 that name our part in it.
     trace: Trace,
-    /// The template of its path, such as `/api/collections/{collection}`, once found.
-    route: OnceLock<&'static str>,
+    /// Where it is counted, once its route is found.
+    route: OnceLock<&'static RouteSeries>,
 }
 
 #[derive(Debug)]
@@ -76,11 +78,11 @@ impl Trip {
     }
 
     /// Says which route the request took.
-    pub fn take_route(&self, route: &'static str) {
+    pub fn take_route(&self, route: &'static RouteSeries) {
         let _ = self.route.set(route);
     }
 
-    pub fn route(&self) -> Option<&'static str> {
+    pub fn route(&self) -> Option<&'static RouteSeries> {
         self.route.get().copied()
     }
 }
