@@ -14,9 +14,6 @@ use crate::domain::Error;
 use crate::telemetry::series::{self, RouteSeries};
 use crate::telemetry::trip;
 
-/// What logs and metrics call every address that is not in the list.
-const ELSEWHERE: &str = "*";
-
 /// The routes put up so far.
 pub(super) struct Routes {
     router: Router<App>,
@@ -55,7 +52,6 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        let handler = handler.layer(Tag(series::of_route(ELSEWHERE)));
         self.router = self.router.fallback(handler);
         self
     }

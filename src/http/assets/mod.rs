@@ -22,6 +22,8 @@ use axum::response::Response;
 
 use crate::app::App;
 use crate::domain::Error;
+use crate::telemetry::series;
+use crate::telemetry::series::RouteSeries;
 use crate::telemetry::trip;
 
 use self::console::Console;
@@ -50,12 +52,19 @@ impl Otherwise {
 struct Assets {
     console: Console,
     site: Option<Folder>,
+    console_route: &'static RouteSeries,
+    site_route: &'static RouteSeries,
 }
 
 impl Assets {
     /// Takes `public` as the site at `/`, if there is one.
     pub fn new(public: Option<&Path>) -> Self {
-        Self { console: Console::load(), site: public.map(Folder::new) }
+        Self {
+            console: Console::load(),
+            site: public.map(Folder::new),
+            console_route: series::of_route("/_/{file}"),
+            site_route: series::of_route("/{file}"),
+        }
     }
 
     /// Answers a request that no route took, or nothing if there is no such file either.
@@ -65,7 +74,7 @@ impl Assets {
         }
         if let Some(below) = path.strip_prefix(CONSOLE) {
             let file = self.console.find(&path::Wanted::parse(below)?)?;
-            trip::with(|trip| trip.take_route("/_/{file}"));
+            trip::with(|trip| trip.take_route(self.console_route));
             let mut response = answer::answer(method, headers, file).await;
             console::protect(response.headers_mut());
             return Some(response);
@@ -83,7 +92,7 @@ impl Assets {
             return Some(response);
         };
         let found = site.find(&path::Wanted::parse(path.strip_prefix('/')?)?).await?;
-        trip::with(|trip| trip.take_route("/{file}"));
+        trip::with(|trip| trip.take_route(self.site_route));
         match found {
             folder::Found::File(file) => Some(answer::answer(method, headers, &file).await),
             folder::Found::Folder => Some(moved(&format!("{path}/"))),
