@@ -39,10 +39,14 @@ fn lanes(app: &App, page: &mut Page) {
 fn runtime(page: &mut Page) {
     let runtime = tokio::runtime::Handle::current().metrics();
     let workers = 0..runtime.num_workers();
-    let busy: f64 =
-        workers.map(|at| runtime.worker_total_busy_duration(at).as_secs_f64()).sum();
+    let busy: f64 = workers.map(|at| runtime.worker_total_busy_duration(at).as_secs_f64()).sum();
     page.single("tokio_workers", "gauge", "Worker threads.", runtime.num_workers());
-    page.single("tokio_alive_tasks", "gauge", "Tasks that have not ended.", runtime.num_alive_tasks());
+    page.single(
+        "tokio_alive_tasks",
+        "gauge",
+        "Tasks that have not ended.",
+        runtime.num_alive_tasks(),
+    );
     page.single(
         "tokio_global_queue_depth",
         "gauge",

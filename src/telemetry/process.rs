@@ -202,8 +202,10 @@ mod tests {
     #[test]
     fn cgroup_without_limit_is_passed_over() {
         assert_eq!(cgroup(&[("memory.max", "max\n"), ("memory.current", "300\n")]), None);
-        let huge = [("memory/memory.limit_in_bytes", "9223372036854771712\n"),
-            ("memory/memory.usage_in_bytes", "300\n")];
+        let huge = [
+            ("memory/memory.limit_in_bytes", "9223372036854771712\n"),
+            ("memory/memory.usage_in_bytes", "300\n"),
+        ];
         assert_eq!(cgroup(&huge), None);
         assert_eq!(cgroup(&[]), None);
     }
