@@ -43,6 +43,10 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("the built page can be read") {
         let path = entry.expect("the built page can be read").path();
         let name = path.file_name().expect("a listed file has a name");
+        // Names that begin with a dot are never served: marks of the tools that built the page.
+        if name.as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
         if path.is_dir() {
             copy(&path, &to.join(name));
             continue;

@@ -17,7 +17,8 @@ aarch64-*)
 esac
 say "building the release for $target (minutes, the first time)"
 cargo build --quiet --locked --release --target "$target" --bin holdall
-mkdir -p target/dist
+# The empty folder becomes /data of the image.
+mkdir -p target/dist/data
 if [ "$target" = "$(uname -m)-unknown-linux-musl" ]; then name=holdall; else name=holdall-$target; fi
 cp "target/$target/release/holdall" "target/dist/$name"
 say "target/dist/$name: $(stat -c %s "target/dist/$name" | awk '{ printf "%.1f MiB", $1 / 1048576 }')"

@@ -5,3 +5,4 @@ mod command;
 mod config;
 mod front;
 mod house;
+mod manifest;
