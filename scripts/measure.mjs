@@ -1,0 +1,64 @@
+// Size, start to the first 200 on /health/ready, idle resident memory: medians of several starts.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+
+const binary = path.resolve(process.argv[2]);
+const STARTS = 15;
+const IDLE_MS = 3000;
+const BOUNDS = { size: 16, start: 30, memory: 15 };
+
+const freePort = () => new Promise((resolve) => {
+  const probe = net.createServer().listen(0, '127.0.0.1', () => {
+    const { port } = probe.address();
+    probe.close(() => resolve(port));
+  });
+});
+
+/** Asks once; resolves to whether the answer was 200. */
+const ask = (port) => new Promise((resolve) => {
+  const socket = net.connect(port, '127.0.0.1');
+  socket.once('connect', () => socket.write('GET /health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'));
+  socket.once('data', (data) => { socket.destroy(); resolve(data.toString().startsWith('HTTP/1.1 200')); });
+  socket.once('error', () => resolve(false));
+  socket.once('close', () => resolve(false));
+});
+
+async function start(idle) {
+  const scratch = mkdtempSync(path.join(os.tmpdir(), 'holdall-measure-'));
+  const port = await freePort();
+  const began = process.hrtime.bigint();
+  const server = spawn(binary, ['serve', '--listen', `127.0.0.1:${port}`, '--data', path.join(scratch, 'data')], { stdio: 'ignore' });
+  const gone = new Promise((resolve) => server.once('exit', resolve));
+  while (!(await ask(port))) {
+    if (server.exitCode !== null) throw new Error(`the server exited with ${server.exitCode}`);
+    await new Promise(setImmediate);
+  }
+  const elapsed = Number(process.hrtime.bigint() - began) / 1e6;
+  let memory = NaN;
+  if (idle) {
+    await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+    const status = readFileSync(`/proc/${server.pid}/status`, 'utf8');
+    memory = Number(status.match(/VmRSS:\s+(\d+)/)[1]) / 1024;
+  }
+  server.kill('SIGTERM');
+  await gone;
+  rmSync(scratch, { recursive: true, force: true });
+  return { elapsed, memory };
+}
+
+const median = (values) => values.slice().sort((a, b) => a - b)[Math.floor(values.length / 2)];
+const row = (what, value, unit, bound) => console.log(
+  `${what.padEnd(44)} ${value.toFixed(1).padStart(8)} ${unit}   bound ${bound}${value > bound ? '   ABOVE' : ''}`,
+);
+
+const starts = [];
+for (let n = 0; n < STARTS; n++) starts.push((await start(false)).elapsed);
+const idle = [];
+for (let n = 0; n < 3; n++) idle.push((await start(true)).memory);
+row('binary, page inside', statSync(binary).size / 1048576, 'MiB', BOUNDS.size);
+row(`spawn to first 200 on /health/ready, of ${STARTS}`, median(starts), 'ms', BOUNDS.start);
+row('  the slowest of them', Math.max(...starts), 'ms', BOUNDS.start);
+row(`idle resident memory after ${IDLE_MS / 1000} s`, median(idle), 'MiB', BOUNDS.memory);
