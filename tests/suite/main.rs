@@ -1,5 +1,8 @@
 //! What people see from outside: the real server on a real port, a file per noun.
 
+// In tests a panic is the answer.
+#![allow(clippy::unwrap_used)]
+
 mod assets;
 mod command;
 mod config;
