@@ -7,6 +7,12 @@ use crate::domain::request::Request;
 use crate::domain::schema::{Collection, Schema};
 use crate::store::{self, Read};
 
+pub mod ast;
+mod calendar;
+mod functions;
+mod lexer;
+mod macros;
+pub mod parser;
 pub mod value;
 
 /// Why a filter or sort was refused.
