@@ -1,0 +1,238 @@
+//! Finds the rows that are joined to a record.
+
+use bytes::Bytes;
+
+use crate::domain::record::Record;
+use crate::domain::schema::{Collection, Index};
+use crate::query::evaluate::{Evaluator, Spent, VISIT};
+use crate::query::tree::{Cell, Join, Node, SlotId};
+use crate::query::value;
+use crate::query::{Error, Result, Scope};
+use crate::store::codec::{self, Column, Datum};
+use crate::store::{self, Order, Range, keys};
+
+use std::sync::Arc;
+
+/// How many entries are asked of the store at once.
+const CHUNK: usize = 256;
+
+type Visit<'v, 'a> = &'v mut dyn FnMut(&mut Evaluator<'a>) -> Result<bool>;
+
+/// Stands `slot` at each of its rows in turn, until `visit` says stop; whether it did. No row at
+/// all counts as one that is absent.
+pub fn each<'a>(at: &mut Evaluator<'a>, slot: SlotId, visit: Visit<'_, 'a>) -> Result<bool> {
+    let mut none = true;
+    let stopped = present(at, slot, &mut |at| {
+        none = false;
+        visit(at)
+    })?;
+    if stopped || !none {
+        return Ok(stopped);
+    }
+    at.stand(slot, Cell::Absent);
+    visit(at)
+}
+
+/// Like `each`, for a visit that stops where `condition` holds.
+pub fn matching<'a>(
+    at: &mut Evaluator<'a>,
+    slot: SlotId,
+    condition: &Node,
+    visit: Visit<'_, 'a>,
+) -> Result<bool> {
+    let _ = condition;
+    each(at, slot, visit)
+}
+
+fn present<'a>(at: &mut Evaluator<'a>, slot: SlotId, visit: Visit<'_, 'a>) -> Result<bool> {
+    let tree = at.tree;
+    let found = &tree.slots[slot];
+    let loads = found.loads;
+    match &found.join {
+        Join::Root => Ok(false),
+        Join::Each { field } => {
+            let Some(parent) = at.record(found.from).cloned() else { return Ok(false) };
+            for element in listed(&parent, *field) {
+                at.spent.add(1)?;
+                at.stand(slot, Cell::Element(element, None));
+                if visit(at)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+        Join::Relation { field, target } => {
+            let Some(parent) = at.record(found.from).cloned() else { return Ok(false) };
+            by_ids(at, slot, target.clone(), listed(&parent, *field), loads, visit)
+        }
+        Join::Ids { target, ids } => {
+            by_ids(at, slot, target.clone(), ids.iter().cloned(), loads, visit)
+        }
+        Join::Given(cells) => {
+            for cell in cells.iter() {
+                at.spent.add(1)?;
+                at.stand(slot, cell.clone());
+                if visit(at)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+        Join::Back { source, field } => {
+            let Some(parent) = at.record(found.from).cloned() else { return Ok(false) };
+            back(at, slot, source, *field, parent.id(), visit)
+        }
+        Join::Rows { collection } => {
+            let (scope, spent) = (at.scope, at.spent);
+            scan(scope, collection, spent, &mut |record| {
+                at.stand(slot, Cell::Record(record));
+                visit(at)
+            })
+        }
+    }
+}
+
+fn by_ids<'a>(
+    at: &mut Evaluator<'a>,
+    slot: SlotId,
+    target: Arc<Collection>,
+    ids: impl Iterator<Item = String>,
+    loads: bool,
+    visit: Visit<'_, 'a>,
+) -> Result<bool> {
+    for id in ids {
+        at.spent.add(1)?;
+        let record = if loads { find(at.scope, &target, &id, at.spent)? } else { None };
+        at.stand(slot, Cell::Element(id, record));
+        if visit(at)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn back<'a>(
+    at: &mut Evaluator<'a>,
+    slot: SlotId,
+    source: &Arc<Collection>,
+    field: usize,
+    id: &str,
+    visit: Visit<'_, 'a>,
+) -> Result<bool> {
+    let (scope, spent) = (at.scope, at.spent);
+    let Some(index) = relation_index(source, field) else {
+        return scan(scope, source, spent, &mut |record| {
+            if !listed(&record, field).any(|element| element == id) {
+                return Ok(false);
+            }
+            at.stand(slot, Cell::Record(record));
+            visit(at)
+        });
+    };
+    let mut key = keys::index(source.number, index.number);
+    codec::put(&mut key, &Datum::Text(id.into()), Column::default());
+    entries(scope, spent, Range::prefix(&key), Order::Forward, &mut |_, id| {
+        let Some(record) = find(scope, source, id, spent)? else { return Ok(false) };
+        at.stand(slot, Cell::Record(record));
+        visit(at)
+    })
+}
+
+/// The index by which the records that point to another one are found.
+pub fn relation_index(source: &Collection, field: usize) -> Option<&Index> {
+    source.indexes.iter().find(|index| {
+        let alone = index.columns.len() == 1 && index.columns[0].field == Some(field);
+        alone && index.columns[0].each && index.condition.is_none() && !index.columns[0].descending
+    })
+}
+
+/// The values of a field that holds ids or options; none when it is blank.
+pub fn listed(record: &Record, field: usize) -> impl Iterator<Item = String> {
+    let raw = record.raw(field);
+    let (many, one) = if raw.starts_with('[') {
+        (Some(value::elements(raw)), None)
+    } else {
+        (None, Some(value::unquoted(raw)).filter(|text| !text.is_empty()))
+    };
+    many.into_iter().flatten().chain(one).map(|text| text.into_owned())
+}
+
+/// The record of an id.
+pub fn find(
+    scope: &Scope,
+    collection: &Arc<Collection>,
+    id: &str,
+    spent: &Spent,
+) -> Result<Option<Record>> {
+    spent.add(VISIT)?;
+    let bytes = scope.read.get(&keys::record(collection.number, id))?;
+    bytes.map(|bytes| decoded(collection, bytes)).transpose()
+}
+
+/// Every record of a collection by its key, until `visit` says stop; whether it did.
+pub fn scan(
+    scope: &Scope,
+    collection: &Arc<Collection>,
+    spent: &Spent,
+    visit: &mut dyn FnMut(Record) -> Result<bool>,
+) -> Result<bool> {
+    let mut range = Range::prefix(&keys::records(collection.number));
+    loop {
+        let rows = scope.read.scan(&range, Order::Forward, CHUNK)?;
+        let (full, last) = (rows.len() == CHUNK, rows.last().map(|(key, _)| key.clone()));
+        for (_, bytes) in rows {
+            spent.add(VISIT)?;
+            if visit(decoded(collection, bytes)?)? {
+                return Ok(true);
+            }
+        }
+        match last {
+            Some(last) if full => range.from = behind(&last),
+            _ => return Ok(false),
+        }
+    }
+}
+
+/// Every entry of a range of an index, with the id it holds, until `visit` says stop.
+pub fn entries(
+    scope: &Scope,
+    spent: &Spent,
+    mut range: Range,
+    order: Order,
+    visit: &mut dyn FnMut(&[u8], &str) -> Result<bool>,
+) -> Result<bool> {
+    let mut chunk = 32;
+    loop {
+        let rows = scope.read.scan(&range, order, chunk)?;
+        for (key, id) in &rows {
+            spent.add(1)?;
+            let id = std::str::from_utf8(id).map_err(|_| broken("an index entry is no id"))?;
+            if visit(key, id)? {
+                return Ok(true);
+            }
+        }
+        match rows.last() {
+            Some((last, _)) if rows.len() == chunk => match order {
+                Order::Forward => range.from = behind(last),
+                Order::Backward => range.until = last.to_vec(),
+            },
+            _ => return Ok(false),
+        }
+        chunk = CHUNK.max(chunk * 2).min(4096);
+    }
+}
+
+fn decoded(collection: &Arc<Collection>, bytes: Bytes) -> Result<Record> {
+    Record::from_stored(collection.clone(), bytes).map_err(|error| broken(&error.to_string()))
+}
+
+fn broken(what: &str) -> Error {
+    Error::Store(store::Error::Broken(what.to_owned()))
+}
+
+/// The first key behind `key`.
+pub fn behind(key: &[u8]) -> Vec<u8> {
+    let mut next = key.to_vec();
+    next.push(0);
+    next
+}
