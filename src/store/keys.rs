@@ -3,6 +3,9 @@
 //! Primary keys start below 0x80 and are journaled; derived keys start at 0x80 and are not.
 //! Key letters are on disks: never reuse one.
 
+/// Keys from here on are derived.
+pub const FIRST_DERIVED: &[u8] = &[0x80];
+
 /// The schema's version stamp: changes whenever any collection changes.
 pub const SCHEMA: &[u8] = b"S";
 /// Prefix of collection definitions: `C` + number (4 bytes, big-endian).
@@ -58,6 +61,11 @@ pub fn record_count(collection: u32) -> Vec<u8> {
 
 pub fn is_derived(key: &[u8]) -> bool {
     key.first().is_some_and(|first| *first >= 0x80)
+}
+
+/// Counters are derived, and hold a number of 8 bytes.
+pub fn is_counter(key: &[u8]) -> bool {
+    key.first() == Some(&0xa0)
 }
 
 fn with_number(letter: u8, number: u32) -> Vec<u8> {

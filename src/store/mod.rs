@@ -1,19 +1,40 @@
 //! The cellar: keys and bytes, transactions over snapshots, one ordered journal behind them.
 
 use std::any::Any;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+mod applier;
+mod batch;
 pub mod codec;
+mod commit;
+#[cfg(test)]
+mod contract;
 pub mod directory;
+mod home;
+mod journal;
 pub mod keys;
-mod memory;
+mod layers;
+mod load;
 mod open;
+mod shared;
+mod snapshot;
+mod state;
+mod stats;
+mod tx;
+mod window;
+mod writing;
 
-pub use memory::{Snapshot, Store, Tx};
+pub use batch::Op;
+pub use home::Store;
 pub use open::{Clock, Home, OnFatal, OpenError, Options};
+pub use snapshot::Snapshot;
+pub use stats::{Stats, Tally};
+pub use tx::Tx;
+pub use writing::{Attempt, Outcome};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -42,7 +63,7 @@ pub enum Order {
     Backward,
 }
 
-/// Keys from `from` (included) up to `until` (excluded).
+/// Keys from `from` (included) up to `until` (excluded; empty: to the end).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Range {
     pub from: Vec<u8>,
@@ -60,6 +81,16 @@ impl Range {
             }
         }
         Self { from: prefix.to_vec(), until }
+    }
+
+    /// What ordered maps want; `None` if the range holds no key.
+    fn bounds(&self) -> Option<(Bound<&[u8]>, Bound<&[u8]>)> {
+        let until = match &self.until[..] {
+            [] => Bound::Unbounded,
+            until if self.from[..] >= *until => return None,
+            until => Bound::Excluded(until),
+        };
+        Some((Bound::Included(&self.from), until))
     }
 }
 

@@ -1,0 +1,136 @@
+//! Moves committed groups out of the window into the state, behind the writers' backs.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::store::Result;
+use crate::store::batch::{Writes, position};
+use crate::store::shared::Shared;
+use crate::store::state::{Applied, State};
+
+/// How long groups gather before they are applied: a key written often is then applied once.
+const LAG: Duration = Duration::from_millis(20);
+/// Bytes in the window above which the applier does not wait for that.
+const LAG_BYTES: usize = 2 << 20;
+/// Most groups applied in one round.
+const ROUND_GROUPS: usize = 4_096;
+/// Time between two claims of how far the state is. What is not claimed is replayed.
+const CLAIM: Duration = Duration::from_millis(60);
+
+impl Shared {
+    /// Called by the leader when its group is visible.
+    pub fn after_commit(&self) {
+        if let State::Memory(_) = self.state {
+            // Nothing to wait for, and no thread per store: worlds are many.
+            while matches!(self.apply_round(), Ok(Some(_))) {}
+            return;
+        }
+        let waiting = self.log.lock().len();
+        if waiting == 1 || self.window_bytes.load(SeqCst) > LAG_BYTES {
+            self.wake_applier();
+        }
+    }
+
+    /// Applies what no live snapshot stands before; `None` if there was nothing to do.
+    pub fn apply_round(&self) -> Result<Option<Applied>> {
+        let mut upto = self.oldest_live();
+        let is_blocked = self.log.lock().front().is_some_and(|group| group.position > upto);
+        if is_blocked && self.window_bytes.load(SeqCst) >= self.window_limit {
+            // A reader that takes too long must not stop the writers.
+            upto = self.head.load(SeqCst);
+            self.end_snapshots_before(upto);
+        }
+        let mut merged = Writes::new();
+        let mut last = None;
+        {
+            let mut log = self.log.lock();
+            let mut taken = 0;
+            while taken < ROUND_GROUPS
+                && let Some(group) = log.pop_front_if(|group| group.position <= upto)
+            {
+                let seq = position::seq(group.position);
+                last = Some(Applied { seq, gid: group.gid, stamp: group.stamp });
+                merged.extend(group.batches.into_iter().flatten());
+                taken += 1;
+            }
+        }
+        let Some(applied) = last else { return Ok(None) };
+        let done = position::end_of(applied.seq);
+        self.state.apply(&merged, done)?;
+        let keys: Vec<&Bytes> = merged.keys().collect();
+        let freed = self.window.retire(&keys, done);
+        self.applied.store(done, SeqCst);
+        let before = self.window_bytes.fetch_sub(freed, SeqCst);
+        if before >= self.window_limit {
+            self.room.1.notify_all();
+        }
+        Ok(Some(applied))
+    }
+
+    /// The applier's thread, for a state on disk. Ends when the store closes, with all applied.
+    pub fn run_applier(self: Arc<Self>) {
+        let mut unclaimed = None;
+        let mut claimed_at = Instant::now();
+        loop {
+            let closing = self.stop.load(SeqCst);
+            if closing {
+                self.end_snapshots_before(self.head.load(SeqCst));
+            }
+            let result = self.work(closing, &mut unclaimed, &mut claimed_at);
+            if let Err(error) = result {
+                // What is in the journal is committed; opening anew finds out what the state has.
+                self.fail(format!("the state cannot be written: {error}"));
+                return;
+            }
+            if closing {
+                return;
+            }
+            self.rest(unclaimed.is_some());
+        }
+    }
+
+    fn work(
+        &self,
+        closing: bool,
+        unclaimed: &mut Option<Applied>,
+        claimed_at: &mut Instant,
+    ) -> Result<()> {
+        while let Some(applied) = self.apply_round()? {
+            *unclaimed = Some(applied);
+            if !closing && self.window_bytes.load(SeqCst) <= LAG_BYTES {
+                break;
+            }
+        }
+        let State::Sled(state) = &self.state else { return Ok(()) };
+        if let Some(applied) = unclaimed
+            && (closing || claimed_at.elapsed() >= CLAIM)
+        {
+            state.claim(applied)?;
+            *unclaimed = None;
+            *claimed_at = Instant::now();
+        }
+        if closing { state.flush() } else { Ok(()) }
+    }
+
+    /// Sleeps until there is something to do; for a moment if there soon will be.
+    fn rest(&self, claim_due: bool) {
+        let is_idle = self.log.lock().is_empty() && !claim_due;
+        let mut woken = self.wake.0.lock();
+        if !*woken && !self.stop.load(SeqCst) {
+            if is_idle {
+                self.wake.1.wait_for(&mut woken, Duration::from_secs(60));
+            } else {
+                self.wake.1.wait_for(&mut woken, LAG);
+            }
+        }
+        *woken = false;
+        drop(woken);
+        if is_idle && !self.stop.load(SeqCst) {
+            // The first group after a rest: let more come before touching the state.
+            std::thread::sleep(LAG);
+        }
+    }
+}
