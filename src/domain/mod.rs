@@ -7,10 +7,13 @@ use crate::query;
 use crate::store;
 
 pub mod accounts;
+pub mod answer;
 pub mod cascade;
 pub mod collections;
+pub mod expand;
 pub mod fields;
 pub mod json;
+pub mod pick;
 pub mod record;
 pub mod records;
 pub mod request;

@@ -1,0 +1,85 @@
+//! Records as they go out: with what was asked to be expanded, and of that what was picked.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::domain::expand::{Expand, Writer};
+use crate::domain::json;
+use crate::domain::pick::Pick;
+use crate::domain::record::Record;
+use crate::domain::records::Paging;
+use crate::domain::request::Request;
+use crate::domain::schema::{Collection, Schema};
+use crate::domain::{Error, Result};
+use crate::store::Read;
+
+/// How a client wants its records: the parameters `expand` and `fields`.
+#[derive(Debug, Clone, Default)]
+pub struct Look {
+    pub expand: String,
+    pub pick: Option<Pick>,
+}
+
+impl Look {
+    pub fn parse(expand: &str, fields: &str) -> Result<Self> {
+        Ok(Self { expand: expand.to_owned(), pick: Pick::parse(fields)? })
+    }
+}
+
+/// One record as JSON.
+pub fn record(read: &dyn Read, request: &Request, record: &Record, look: &Look) -> Result<Vec<u8>> {
+    let schema = Schema::load(read)?;
+    let mut out = Vec::new();
+    let records = std::slice::from_ref(record);
+    put_all(&mut out, read, &schema, request, records, look)?;
+    Ok(out)
+}
+
+/// A page of records as JSON.
+pub fn page(read: &dyn Read, request: &Request, paging: &Paging, look: &Look) -> Result<Vec<u8>> {
+    let schema = Schema::load(read)?;
+    let (items, pages) = paging.totals();
+    let mut out = format!(
+        r#"{{"page":{},"perPage":{},"totalItems":{items},"totalPages":{pages},"items":["#,
+        paging.page, paging.per_page
+    )
+    .into_bytes();
+    put_all(&mut out, read, &schema, request, &paging.records, look)?;
+    out.extend_from_slice(b"]}");
+    Ok(out)
+}
+
+/// Appends records, with commas between them.
+fn put_all(
+    out: &mut Vec<u8>,
+    read: &dyn Read,
+    schema: &Arc<Schema>,
+    request: &Request,
+    records: &[Record],
+    look: &Look,
+) -> Result<()> {
+    let mut writer = Writer::new(read, schema, request);
+    let mut expand: Option<(Arc<Collection>, Expand)> = None;
+    for (at, record) in records.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        let collection = record.collection();
+        if expand.as_ref().is_none_or(|(of, _)| of.number != collection.number) {
+            let parsed = Expand::parse(schema, collection, &look.expand);
+            expand = Some((collection.clone(), parsed));
+        }
+        let Some((_, expand)) = &expand else { continue };
+        let start = out.len();
+        writer.put(out, record, expand)?;
+        if let Some(pick) = &look.pick {
+            let broken = |error| Error::Broken(format!("a stored record is no JSON: {error}"));
+            let mut value: Value = serde_json::from_slice(&out[start..]).map_err(broken)?;
+            pick.apply(&mut value);
+            out.truncate(start);
+            json::put(out, &value);
+        }
+    }
+    Ok(())
+}
