@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
+use crate::auth::Safe;
+use crate::auth::random;
 use crate::clock::Clock;
+use crate::config::secret::Secret;
 use crate::domain::{self, Error};
 use crate::store::{Derive, Derived, Read, Snapshot, Store, Tx};
 use crate::telemetry::trip;
@@ -18,12 +21,16 @@ pub use lanes::Lanes;
 pub use limits::Limits;
 pub use phase::{Phase, Phases};
 
+/// Characters of an instance secret that is made up.
+const INSTANCE_SECRET_LENGTH: usize = 64;
+
 /// Everything a request may need. Cheap to clone; a process may hold several.
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
 
 struct Inner {
     store: Store,
+    safe: Safe,
     lanes: Lanes,
     clock: Clock,
     started_ms: i64,
@@ -42,6 +49,8 @@ pub struct Options {
     pub public: Option<PathBuf>,
     /// The metrics have a listener of their own.
     pub metrics_apart: bool,
+    /// Seals what is stored; `None`: a new one, for instances that keep nothing.
+    pub instance_secret: Option<Secret>,
 }
 
 impl App {
@@ -52,8 +61,11 @@ impl App {
                 .with_context(|| format!("cannot serve the site in {}", public.display()))?;
         }
         let clock = options.clock.clone();
+        let fresh = || Secret::new(random::text(random::MIXED, INSTANCE_SECRET_LENGTH));
+        let secret = options.instance_secret.clone().unwrap_or_else(fresh);
         let app = Self(Arc::new(Inner {
             store: Store::memory(Arc::new(Underived)),
+            safe: Safe::new(&secret),
             lanes: Lanes::default(),
             started_ms: clock.now_ms(),
             clock,
@@ -114,6 +126,11 @@ impl App {
 
     pub fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    /// Passwords, keys and tokens.
+    pub fn safe(&self) -> &Safe {
+        &self.0.safe
     }
 
     pub fn lanes(&self) -> &Lanes {

@@ -8,7 +8,7 @@ use crate::domain::cascade;
 use crate::domain::fields::Kind;
 use crate::domain::record::Record;
 use crate::domain::request::Request;
-use crate::domain::schema::{Collection, CollectionKind};
+use crate::domain::schema::{Collection, CollectionKind, Schema};
 use crate::domain::{Error, Problems, Result};
 use crate::query;
 use crate::store::{Read, Tx, keys};
@@ -26,6 +26,8 @@ pub use page::{Listing, Paging};
 /// What a client sent for a record, modifiers and unknown keys included.
 pub type Body = Map<String, Value>;
 
+/// Longer passwords are refused anyway: not worth a hash.
+const PASSWORD_MAX_BYTES: usize = 1024;
 const CREATE_FAILED: &str = "Failed to create the record.";
 const UPDATE_FAILED: &str = "Failed to update the record.";
 
@@ -140,4 +142,38 @@ fn writable(collection: &Collection) -> Result<()> {
         CollectionKind::Base | CollectionKind::Auth => Ok(()),
         CollectionKind::View => Err(Error::Bad("Records of a view can't be changed.".to_owned())),
     }
+}
+
+/// A password on its way to become a hash.
+pub struct Password {
+    /// Sets apart two accounts that chose the same one: the address the account will have.
+    pub owner: String,
+    pub plain: String,
+}
+
+/// The password that `body` would give an account (with `id`, or a new one), so that it can be
+/// hashed before the rule runs. A hint: the rule hashes what it doesn't find hashed.
+pub fn password(
+    read: &dyn Read,
+    collection: &str,
+    id: Option<&str>,
+    body: &Body,
+) -> Result<Option<Password>> {
+    let text = |name| body.get(name).and_then(Value::as_str);
+    let Some(plain) = text("password").filter(|plain| plain.len() <= PASSWORD_MAX_BYTES) else {
+        return Ok(None);
+    };
+    let Some(collection) = Schema::load(read)?.find(collection).cloned() else { return Ok(None) };
+    if !collection.is_auth() || plain.is_empty() || text("passwordConfirm") != Some(plain) {
+        return Ok(None);
+    }
+    let owner = match (text("email"), id) {
+        (Some(email), _) => email.to_owned(),
+        (None, None) => String::new(),
+        (None, Some(id)) => match find::record(read, &collection, id)? {
+            Some(account) => account.text_of("email").into_owned(),
+            None => return Ok(None),
+        },
+    };
+    Ok(Some(Password { owner, plain: plain.to_owned() }))
 }

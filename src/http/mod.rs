@@ -7,16 +7,20 @@ use crate::app::App;
 use crate::domain::Error;
 
 mod assets;
+mod body;
 mod connections;
 mod cors;
 pub mod error;
+mod extract;
 mod front;
 mod health;
 pub mod limits;
 mod metrics;
+mod records;
 mod routes;
 pub mod serve;
 mod streamed;
+mod users;
 
 use routes::Routes;
 
@@ -32,6 +36,13 @@ fn routes(app: &App) -> Router {
         .probe("/startup", get(health::startup))
         .probe("/api/health", get(health::api))
         .probe_if(!app.has_metrics_apart(), "/metrics", get(metrics::show))
+        // Records.
+        .at("/api/collections/{collection}/records", get(records::list).post(records::create))
+        .at(
+            "/api/collections/{collection}/records/{id}",
+            get(records::view).patch(records::update).delete(records::delete),
+        )
+        .at("/api/users", get(users::list).post(users::create))
         .otherwise(move |request| files.clone().answer(request))
         .open(app)
 }

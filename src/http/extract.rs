@@ -1,0 +1,147 @@
+//! What a request says besides its body: who asks, and everything that an access rule may know.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{FromRequestParts, Path};
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Uri};
+
+use crate::app::App;
+use crate::auth::passwords::Hashing;
+use crate::domain::accounts::tokens;
+use crate::domain::answer::Look;
+use crate::domain::request::{Caller, Request};
+use crate::domain::{Error, Result};
+
+/// The request as rules see it, its caller known. A token that is no good makes a guest.
+pub struct Asked(pub Request);
+
+impl FromRequestParts<App> for Asked {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let now_ms = app.clock().now_ms();
+        Ok(Self(Request {
+            caller: caller(app, &parts.headers, now_ms)?,
+            method: parts.method.as_str().to_owned(),
+            context: "default",
+            query: query(&parts.uri),
+            headers: headers(&parts.headers),
+            body: Default::default(),
+            now_ms,
+            hashing: Hashing::new(app.safe().passwords.clone()),
+        }))
+    }
+}
+
+/// Who holds the token of these headers.
+fn caller(app: &App, headers: &HeaderMap, now_ms: i64) -> Result<Caller> {
+    let token = headers.get(AUTHORIZATION).and_then(|token| token.to_str().ok());
+    match token {
+        None | Some("") => Ok(Caller::Guest),
+        Some(token) => app.glance(|read| tokens::caller(read, app.safe(), token, now_ms)),
+    }
+}
+
+/// The parameters of the address; the first of a name counts.
+pub(super) fn query(uri: &Uri) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for (name, value) in pairs(uri.query().unwrap_or_default()) {
+        found.entry(name).or_insert(value);
+    }
+    found
+}
+
+/// Names and values of `a=1&b=%20`, decoded. What is no UTF-8 becomes U+FFFD.
+pub(super) fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
+    text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decode(name), decode(value))
+    })
+}
+
+fn decode(text: &str) -> String {
+    if !text.contains(['%', '+']) {
+        return text.to_owned();
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let hex = |at: usize| after.get(at).and_then(|digit| (*digit as char).to_digit(16));
+        match (byte, hex(0), hex(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push((high * 16 + low) as u8);
+                rest = &after[2..];
+                continue;
+            }
+            (b'+', ..) => bytes.push(b' '),
+            _ => bytes.push(byte),
+        }
+        rest = after;
+    }
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+fn headers(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let mut found = BTreeMap::new();
+    for (name, value) in headers {
+        found.entry(name.as_str().replace('-', "_")).or_insert_with(|| text(value));
+    }
+    found
+}
+
+/// How the caller wants its records: the parameters `expand` and `fields`.
+pub(super) fn look(request: &Request) -> Result<Look> {
+    let parameter = |name: &str| request.query.get(name).map_or("", String::as_str);
+    Look::parse(parameter("expand"), parameter("fields"))
+}
+
+/// The names in a path, decoded. What is no UTF-8 names nothing.
+pub struct Named<T>(pub T);
+
+impl<T> FromRequestParts<App> for Named<T>
+where
+    Path<T>: FromRequestParts<App>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        match Path::<T>::from_request_parts(parts, app).await {
+            Ok(Path(names)) => Ok(Self(names)),
+            Err(_) => Err(Error::NotFound("endpoint")),
+        }
+    }
+}
+
+/// An answer that is JSON already.
+pub(super) fn json(bytes: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(bytes.into().into());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_parameter_of_a_name_counts() {
+        let uri: Uri = "/x?a=1&a=2&b=%C3%A5+%2&c&=d".parse().unwrap();
+        let query = query(&uri);
+        assert_eq!(query["a"], "1");
+        assert_eq!(query["b"], "å %2");
+        assert_eq!(query["c"], "");
+    }
+
+    #[test]
+    fn header_names_are_as_rules_write_them() {
+        let mut given = HeaderMap::new();
+        given.insert("X-My-Key", "v".parse().unwrap());
+        assert_eq!(headers(&given)["x_my_key"], "v");
+    }
+}

@@ -1,0 +1,155 @@
+//! `/api/collections/{collection}/records`: the doors to records.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use crate::app::App;
+use crate::domain::answer;
+use crate::domain::records::{self, Body, Listing};
+use crate::domain::request::Request;
+use crate::domain::{Error, Result};
+use crate::http::body::Submitted;
+use crate::http::extract::{Asked, Named, json, look};
+
+/// Tells a superuser who asks by `?explain=1` what was done to answer.
+const PLAN: HeaderName = HeaderName::from_static("holdall-plan");
+
+/// `GET /api/collections/{collection}/records`
+pub(super) async fn list(
+    State(app): State<App>,
+    Named(collection): Named<String>,
+    Asked(request): Asked,
+) -> Result<Response> {
+    page(&app, request, collection).await
+}
+
+/// A page of `collection`, as the parameters ask for it.
+pub(super) async fn page(app: &App, request: Request, collection: String) -> Result<Response> {
+    let (listing, look) = (listing(&request)?, look(&request)?);
+    let explain = request.caller.is_superuser() && is_set(&request, "explain");
+    let (bytes, plan) = app
+        .read(move |read| {
+            let paging = records::list(read, &request, &collection, &listing)?;
+            Ok((answer::page(read, &request, &paging, &look)?, paging.plan))
+        })
+        .await?;
+    let mut response = json(bytes);
+    let plan = serde_json::to_string(&plan).ok().filter(|_| explain);
+    if let Some(plan) = plan.and_then(|plan| HeaderValue::from_str(&plan).ok()) {
+        response.headers_mut().insert(PLAN, plan);
+    }
+    Ok(response)
+}
+
+/// `GET /api/collections/{collection}/records/{id}`
+pub(super) async fn view(
+    State(app): State<App>,
+    Named((collection, id)): Named<(String, String)>,
+    Asked(request): Asked,
+) -> Result<Response> {
+    let look = look(&request)?;
+    let bytes = app
+        .read(move |read| {
+            let record = records::view(read, &request, &collection, &id)?;
+            answer::record(read, &request, &record, &look)
+        })
+        .await?;
+    Ok(json(bytes))
+}
+
+/// `POST /api/collections/{collection}/records`
+pub(super) async fn create(
+    State(app): State<App>,
+    Named(collection): Named<String>,
+    Asked(request): Asked,
+    Submitted(body): Submitted,
+) -> Result<Response> {
+    add(&app, request, collection, body).await
+}
+
+/// Adds a record to `collection`.
+pub(super) async fn add(
+    app: &App,
+    request: Request,
+    collection: String,
+    body: Body,
+) -> Result<Response> {
+    let look = look(&request)?;
+    hash_ahead(app, &request, &collection, None, &body).await?;
+    let bytes = app
+        .write(move |tx| {
+            let record = records::create(tx, &request, &collection, &body)?;
+            answer::record(tx, &request, &record, &look)
+        })
+        .await?;
+    Ok(json(bytes))
+}
+
+/// `PATCH /api/collections/{collection}/records/{id}`
+pub(super) async fn update(
+    State(app): State<App>,
+    Named((collection, id)): Named<(String, String)>,
+    Asked(request): Asked,
+    Submitted(body): Submitted,
+) -> Result<Response> {
+    let look = look(&request)?;
+    hash_ahead(&app, &request, &collection, Some(&id), &body).await?;
+    let bytes = app
+        .write(move |tx| {
+            let record = records::update(tx, &request, &collection, &id, &body)?;
+            answer::record(tx, &request, &record, &look)
+        })
+        .await?;
+    Ok(json(bytes))
+}
+
+/// `DELETE /api/collections/{collection}/records/{id}`
+pub(super) async fn delete(
+    State(app): State<App>,
+    Named((collection, id)): Named<(String, String)>,
+    Asked(request): Asked,
+) -> Result<Response> {
+    app.write(move |tx| records::delete(tx, &request, &collection, &id)).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Hashes a submitted password in the lane of hashing, so that the rule, which would hold up other
+/// writers meanwhile, finds it done.
+async fn hash_ahead(
+    app: &App,
+    request: &Request,
+    collection: &str,
+    id: Option<&str>,
+    body: &Body,
+) -> Result<()> {
+    let Some(submitted) = app.glance(|read| records::password(read, collection, id, body))? else {
+        return Ok(());
+    };
+    let hashing = request.hashing.clone();
+    app.hash(move || Ok(hashing.hash(&submitted.owner, &submitted.plain).map(drop)?)).await
+}
+
+/// The parameters of a list.
+fn listing(request: &Request) -> Result<Listing> {
+    let text = |name: &str| request.query.get(name).map_or("", |text| text.trim());
+    let number = |name: &'static str| match text(name) {
+        "" => Ok(0),
+        text => match text.parse::<i64>() {
+            Ok(number) => Ok(number.max(0) as u64),
+            Err(_) => Err(Error::Bad(format!("`{name}` must be an integer."))),
+        },
+    };
+    Ok(Listing {
+        page: number("page")?,
+        per_page: number("perPage")?,
+        sort: text("sort").to_owned(),
+        filter: text("filter").to_owned(),
+        skip_total: is_set(request, "skipTotal"),
+    })
+}
+
+fn is_set(request: &Request, name: &str) -> bool {
+    let value = request.query.get(name).map(String::as_str);
+    matches!(value, Some("1" | "t" | "T" | "true" | "TRUE" | "True"))
+}
