@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use tokio::sync::oneshot;
 
 use crate::auth::Safe;
 use crate::auth::random;
 use crate::clock::Clock;
 use crate::config::secret::Secret;
 use crate::domain::{self, Error};
-use crate::store::{Derive, Derived, Read, Snapshot, Store, Tx};
+use crate::store;
+use crate::store::{Derive, Derived, Outcome, Read, Snapshot, Store, Tx};
 use crate::telemetry::trip;
 
 pub mod lanes;
@@ -82,8 +84,39 @@ impl App {
         T: Send + 'static,
         R: Fn(&mut Tx) -> domain::Result<T> + Send + 'static,
     {
-        let place = self.0.lanes.writes.enter().await?;
-        self.aside(place, move |app| app.0.store.write(rule)).await
+        let mut rule = rule;
+        for _ in 0..Store::TRIES {
+            let place = self.0.lanes.writes.enter().await?;
+            match self.attempt(place, rule).await? {
+                Outcome::Done(answer) => return answer,
+                Outcome::Again(lost) => rule = lost,
+            }
+        }
+        Err(store::Error::Conflict.into())
+    }
+
+    /// Runs `rule` in its lane, leaves the lane, and waits for the commit outside of it.
+    async fn attempt<T, R>(
+        &self,
+        place: lanes::Place,
+        rule: R,
+    ) -> domain::Result<Outcome<R, T, Error>>
+    where
+        T: Send + 'static,
+        R: Fn(&mut Tx) -> domain::Result<T> + Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        let app = self.clone();
+        let trip = trip::current();
+        tokio::task::spawn_blocking(move || {
+            trip::within(trip, || {
+                let attempt = app.0.store.attempt(rule);
+                drop(place);
+                // Nobody listens any more if the request was given up; it is committed all the same.
+                attempt.commit(move |outcome| drop(sender.send(outcome)));
+            });
+        });
+        receiver.await.map_err(|_| Error::Broken("a rule panicked".to_owned()))
     }
 
     /// Runs `rule` on one snapshot, in the lane of reads.
