@@ -128,15 +128,18 @@ impl Account<'_> {
         self.change.old.is_none_or(|old| old.text(field) != text(self.values, field))
     }
 
-    /// A blank password on update counts as one: it is refused as a blank one.
+    /// Whether a password is being set. A blank one is not: it is refused as every blank password.
     fn password_changes(&self) -> bool {
-        self.change.old.is_none() || self.sent("password").is_some()
+        let names = ["password", "passwordConfirm", "oldPassword"];
+        self.change.old.is_none() || names.iter().any(|name| !self.sent_text(name).is_empty())
     }
 
     fn check_confirmation(&self, problems: &mut Problems) {
-        let Some((field, _)) = self.change.collection.field("password") else { return };
-        let plain = text(self.values, field);
-        match self.sent("passwordConfirm").and_then(Value::as_str).unwrap_or_default() {
+        let plain = self.sent_text("password");
+        if plain.is_empty() {
+            problems.add("password", REQUIRED.0, REQUIRED.1);
+        }
+        match self.sent_text("passwordConfirm") {
             "" => problems.add("passwordConfirm", REQUIRED.0, REQUIRED.1),
             confirmed if confirmed != plain => {
                 problems.add("passwordConfirm", MISMATCH.0, MISMATCH.1);
@@ -151,7 +154,7 @@ impl Account<'_> {
         if self.manages()? {
             return Ok(());
         }
-        let given = self.sent("oldPassword").and_then(Value::as_str).unwrap_or_default();
+        let given = self.sent_text("oldPassword");
         if given.is_empty() {
             problems.add("oldPassword", REQUIRED.0, REQUIRED.1);
             return Ok(());
@@ -168,7 +171,7 @@ impl Account<'_> {
     fn token_key(&self, renew: bool) -> String {
         let new = || random::text(random::MIXED, TOKEN_KEY_LENGTH);
         let Some(old) = self.change.old else { return new() };
-        let chosen = self.sent("tokenKey").and_then(Value::as_str).unwrap_or_default();
+        let chosen = self.sent_text("tokenKey");
         let before = old.text_of("tokenKey").into_owned();
         if self.change.scope.request.caller.is_superuser()
             && chosen.len() >= TOKEN_KEY_MIN
@@ -179,8 +182,9 @@ impl Account<'_> {
         if renew || before.is_empty() { new() } else { before }
     }
 
-    fn sent(&self, name: &str) -> Option<&Value> {
-        self.change.scope.request.body.get(name)
+    fn sent_text(&self, name: &str) -> &str {
+        let sent = self.change.scope.request.body.get(name);
+        sent.and_then(Value::as_str).unwrap_or_default()
     }
 
     fn set(&mut self, name: &str, value: Value) {

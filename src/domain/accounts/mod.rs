@@ -1,6 +1,8 @@
 //! Accounts: records of auth collections that sign in. What they accept, and who is signed in.
 
 pub mod accept;
+pub mod find;
+pub mod sign_in;
 pub mod superusers;
 pub mod tokens;
 
