@@ -7,9 +7,7 @@ use anyhow::Context;
 use tokio::sync::oneshot;
 
 use crate::auth::Safe;
-use crate::auth::random;
 use crate::clock::Clock;
-use crate::config::secret::Secret;
 use crate::domain::{self, Error};
 use crate::store;
 use crate::store::{Derive, Derived, Outcome, Read, Snapshot, Store, Tx};
@@ -18,13 +16,12 @@ use crate::telemetry::trip;
 pub mod lanes;
 mod limits;
 mod phase;
+mod signing;
 
 pub use lanes::Lanes;
 pub use limits::Limits;
 pub use phase::{Phase, Phases};
-
-/// Characters of an instance secret that is made up.
-const INSTANCE_SECRET_LENGTH: usize = 64;
+pub use signing::Keys;
 
 /// Everything a request may need. Cheap to clone; a process may hold several.
 #[derive(Clone)]
@@ -32,11 +29,11 @@ pub struct App(Arc<Inner>);
 
 struct Inner {
     store: Store,
-    safe: Safe,
     lanes: Lanes,
     clock: Clock,
     started_ms: i64,
     phases: Phases,
+    safe: Arc<Safe>,
     options: Options,
 }
 
@@ -51,8 +48,8 @@ pub struct Options {
     pub public: Option<PathBuf>,
     /// The metrics have a listener of their own.
     pub metrics_apart: bool,
-    /// Seals what is stored; `None`: a new one, for instances that keep nothing.
-    pub instance_secret: Option<Secret>,
+    /// What seals, and what signs tokens.
+    pub keys: Keys,
 }
 
 impl App {
@@ -63,17 +60,16 @@ impl App {
                 .with_context(|| format!("cannot serve the site in {}", public.display()))?;
         }
         let clock = options.clock.clone();
-        let fresh = || Secret::new(random::text(random::MIXED, INSTANCE_SECRET_LENGTH));
-        let secret = options.instance_secret.clone().unwrap_or_else(fresh);
         let app = Self(Arc::new(Inner {
             store: Store::memory(Arc::new(Underived)),
-            safe: Safe::new(&secret),
             lanes: Lanes::default(),
             started_ms: clock.now_ms(),
             clock,
             phases: Phases::default(),
+            safe: Arc::new(options.keys.safe()),
             options,
         }));
+        signing::start(&app)?;
         app.phases().enter(Phase::Serving);
         Ok(app)
     }
@@ -157,13 +153,13 @@ impl App {
         self.0.clock.now_ms() - self.0.started_ms
     }
 
-    pub fn store(&self) -> &Store {
-        &self.0.store
+    /// Passwords, tokens and what seals.
+    pub fn safe(&self) -> &Arc<Safe> {
+        &self.0.safe
     }
 
-    /// Passwords, keys and tokens.
-    pub fn safe(&self) -> &Safe {
-        &self.0.safe
+    pub fn store(&self) -> &Store {
+        &self.0.store
     }
 
     pub fn lanes(&self) -> &Lanes {

@@ -14,6 +14,7 @@ pub mod error;
 mod extract;
 mod front;
 mod health;
+mod jwks;
 pub mod limits;
 mod metrics;
 mod records;
@@ -43,6 +44,8 @@ fn routes(app: &App) -> Router {
             get(records::view).patch(records::update).delete(records::delete),
         )
         .at("/api/users", get(users::list).post(users::create))
+        // Accounts.
+        .at("/.well-known/jwks.json", get(jwks::show))
         .otherwise(move |request| files.clone().answer(request))
         .open(app)
 }

@@ -1,10 +1,12 @@
 //! The real server in this process on a free port, and callers who speak to it.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use holdall::app::{App, Options};
+use holdall::auth::keys::SigningKey;
 use holdall::clock::Clock;
 use holdall::http::serve;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
@@ -17,6 +19,8 @@ use tokio::sync::oneshot;
 
 /// The moment at which a house's clock stands: 2026-11-21 05:32:23.830Z.
 pub const MORNING_MS: i64 = 1_795_239_143_830;
+
+static KEY: LazyLock<Arc<SigningKey>> = LazyLock::new(|| Arc::new(SigningKey::generate()));
 
 /// A running server; stops when dropped.
 pub struct House {
@@ -50,7 +54,9 @@ impl House {
     }
 
     /// Starts a house with other settings.
-    pub fn with(options: Options) -> Self {
+    pub fn with(mut options: Options) -> Self {
+        // One key for all houses: making one takes longer than most tests.
+        options.keys.signing.get_or_insert_with(|| KEY.clone());
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()

@@ -3,6 +3,7 @@
 // In tests a panic is the answer.
 #![allow(clippy::unwrap_used)]
 
+mod accounts;
 mod assets;
 mod command;
 mod config;

@@ -1,0 +1,97 @@
+//! The key that signs tokens: made in the background at first start, waited for by the first sign-in.
+
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::{App, Inner};
+use crate::auth::Safe;
+use crate::auth::keys::SigningKey;
+use crate::auth::random;
+use crate::config::secret::Secret;
+use crate::domain::{Error, Result, signing};
+
+/// How long a sign-in waits for the first key. Making one takes a third of a second of a core; a
+/// pod that starts has half a core, and other things to do.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long to wait before the store is asked again to keep the key: it may be full.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What seals and signs in an instance.
+#[derive(Debug, Clone, Default)]
+pub struct Keys {
+    /// `None`: a random one, for an instance that is thrown away.
+    pub instance_secret: Option<Secret>,
+    /// Signs if there is no key yet. `None`: one is made in the background.
+    pub signing: Option<Arc<SigningKey>>,
+    /// Who signs tokens and for whom, where other services check that.
+    pub issuer: Option<String>,
+    pub audience: Option<String>,
+}
+
+impl Keys {
+    pub(super) fn safe(&self) -> Safe {
+        let random = || Secret::new(random::text(random::MIXED, 64));
+        let secret = self.instance_secret.clone().unwrap_or_else(random);
+        let mut safe = Safe::new(&secret);
+        safe.tokens = safe.tokens.between(self.issuer.clone(), self.audience.clone());
+        safe
+    }
+}
+
+impl App {
+    /// Waits until tokens can be signed.
+    pub async fn can_sign(&self) -> Result<()> {
+        if self.safe().signing.is_open() {
+            return Ok(());
+        }
+        let safe = self.safe().clone();
+        let waited = tokio::task::spawn_blocking(move || safe.signing.wait(WAIT_MAX)).await;
+        match waited {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::Busy("sign-ins")),
+            Err(panic) => Err(Error::Broken(panic.to_string())),
+        }
+    }
+}
+
+/// Sees to it that there is a key.
+pub(super) fn start(app: &App) -> anyhow::Result<()> {
+    let safe = app.safe();
+    if app.glance(|read| signing::has_key(read, safe)).context("cannot read the signing keys")? {
+        safe.signing.open();
+        return Ok(());
+    }
+    if let Some(key) = &app.0.options.keys.signing {
+        keep(&app.0, key).context("cannot keep the signing key")?;
+        return Ok(());
+    }
+    let app = Arc::downgrade(&app.0);
+    thread::Builder::new()
+        .name("signing-key".to_owned())
+        .spawn(move || make(&app))
+        .context("cannot start a thread to make the signing key")?;
+    Ok(())
+}
+
+/// Makes a key and keeps it, as often as it takes, as long as there is an app.
+fn make(app: &Weak<Inner>) {
+    let key = SigningKey::generate();
+    while let Some(app) = app.upgrade() {
+        match keep(&app, &key) {
+            Ok(()) => return,
+            Err(error) => tracing::warn!(%error, "the signing key could not be stored: {error}"),
+        }
+        drop(app);
+        thread::sleep(RETRY_AFTER);
+    }
+}
+
+fn keep(app: &Inner, key: &SigningKey) -> Result<()> {
+    let now_ms = app.clock.now_ms();
+    app.store.write(|tx| signing::add_first(tx, &app.safe, key, now_ms))?;
+    app.safe.signing.open();
+    Ok(())
+}
