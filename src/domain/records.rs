@@ -177,3 +177,6 @@ pub fn password(
     };
     Ok(Some(Password { owner, plain: plain.to_owned() }))
 }
+
+#[cfg(test)]
+mod tests;
