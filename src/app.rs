@@ -1,27 +1,39 @@
 //! The fuse box: joins the rooms, and is where rules meet the store.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
 use crate::auth::Safe;
 use crate::clock::Clock;
 use crate::domain::{self, Error};
 use crate::store;
-use crate::store::{Derive, Derived, Outcome, Read, Snapshot, Store, Tx};
+use crate::store::{Derive, Derived, Home, Outcome, Read, Snapshot, Store, Tx};
+use crate::telemetry::process;
 use crate::telemetry::trip;
 
+mod checks;
 pub mod lanes;
 mod limits;
+mod options;
 mod phase;
 mod signing;
 
+pub use checks::Condition;
 pub use lanes::Lanes;
 pub use limits::Limits;
+pub use options::Options;
 pub use phase::{Phase, Phases};
 pub use signing::Keys;
+
+/// The store's cache gets this part of the memory that we may use: sled takes up to twice what it
+/// is given, and a pod of 512 MiB has to hold more than that.
+const CACHE_SHARE: u64 = 8;
+/// Least and most bytes of it.
+const CACHE_BYTES: (u64, u64) = (16 << 20, 256 << 20);
 
 /// Everything a request may need. Cheap to clone; a process may hold several.
 #[derive(Clone)]
@@ -34,22 +46,8 @@ struct Inner {
     started_ms: i64,
     phases: Phases,
     safe: Arc<Safe>,
+    checks: checks::Running,
     options: Options,
-}
-
-/// What an app is opened with.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    pub clock: Clock,
-    pub limits: Limits,
-    /// Origins that browsers may call from; empty means any.
-    pub origins: Vec<String>,
-    /// The folder of the site at `/`.
-    pub public: Option<PathBuf>,
-    /// The metrics have a listener of their own.
-    pub metrics_apart: bool,
-    /// What seals, and what signs tokens.
-    pub keys: Keys,
 }
 
 impl App {
@@ -61,12 +59,13 @@ impl App {
         }
         let clock = options.clock.clone();
         let app = Self(Arc::new(Inner {
-            store: Store::memory(Arc::new(Underived)),
+            store: Store::open(store_options(&options))?,
             lanes: Lanes::default(),
             started_ms: clock.now_ms(),
             clock,
             phases: Phases::default(),
             safe: Arc::new(options.keys.safe()),
+            checks: checks::Running::default(),
             options,
         }));
         signing::start(&app)?;
@@ -183,6 +182,36 @@ impl App {
         self.0.options.metrics_apart
     }
 
+    /// Where the store keeps what it is told, in a word.
+    pub fn home_name(&self) -> &'static str {
+        match self.0.options.home {
+            Home::Memory => "memory",
+            Home::Files(_) => "files",
+        }
+    }
+
+    /// The data directory, where there is one.
+    pub fn directory(&self) -> Option<&Path> {
+        match &self.0.options.home {
+            Home::Memory => None,
+            Home::Files(directory) => Some(directory),
+        }
+    }
+
+    /// Says whether traffic may come, and what each check found.
+    pub async fn readiness(&self) -> (Condition, Map<String, Value>) {
+        let (mut condition, mut report) = checks::run(self, &self.0.checks).await;
+        if self.0.options.strict_readiness && condition == Condition::Degraded {
+            condition = Condition::Down;
+        }
+        if self.phases().now() != Phase::Serving {
+            let why = json!({ "status": "DOWN", "details": {}, "error": "the server is stopping" });
+            report.insert("shutdown".to_owned(), why);
+            condition = Condition::Down;
+        }
+        (condition, report)
+    }
+
     /// Where this app is in its life: starting, serving, draining.
     pub fn phases(&self) -> &Phases {
         &self.0.phases
@@ -201,6 +230,18 @@ impl App {
             trip::within(trip, || work(&app))
         });
         task.await.map_err(|panic| Error::Broken(panic.to_string()))?
+    }
+}
+
+/// What the store is told, of what the app was told.
+fn store_options(options: &Options) -> store::Options {
+    let clock = options.clock.clone();
+    let memory = process::memory().map_or(0, |memory| memory.total);
+    store::Options {
+        clock: Arc::new(move || u64::try_from(clock.now_ms()).unwrap_or(0) * 1000),
+        cache_bytes: (memory / CACHE_SHARE).clamp(CACHE_BYTES.0, CACHE_BYTES.1),
+        on_fatal: options.on_fatal.clone(),
+        ..store::Options::new(options.home.clone(), Arc::new(Underived))
     }
 }
 

@@ -5,8 +5,10 @@
 
 mod accounts;
 mod assets;
+mod bad_input;
 mod command;
 mod config;
 mod front;
 mod house;
 mod manifest;
+mod telemetry;

@@ -1,0 +1,45 @@
+//! What an app is opened with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::app::Keys;
+use crate::app::Limits;
+use crate::clock::Clock;
+use crate::store::{Home, OnFatal};
+
+/// What an app is opened with. The default is a throw-away instance.
+#[derive(Clone)]
+pub struct Options {
+    pub home: Home,
+    pub clock: Clock,
+    pub limits: Limits,
+    /// Origins that browsers may call from; empty means any.
+    pub origins: Vec<String>,
+    /// The folder of the site at `/`.
+    pub public: Option<PathBuf>,
+    /// The metrics have a listener of their own.
+    pub metrics_apart: bool,
+    /// Not ready on any failed check, not only when nothing can be answered.
+    pub strict_readiness: bool,
+    /// What seals, and what signs tokens.
+    pub keys: Keys,
+    /// Told why, when the store may not go on: the process should end with exit code 70.
+    pub on_fatal: OnFatal,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            home: Home::Memory,
+            clock: Clock::default(),
+            limits: Limits::default(),
+            origins: Vec::new(),
+            public: None,
+            metrics_apart: false,
+            strict_readiness: false,
+            keys: Keys::default(),
+            on_fatal: Arc::new(|_| {}),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What comes in from people who mean ill, or do not know better: a clear answer, and life goes on.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use holdall::app::{Limits, Options};
+use http::Method;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::house::House;
+
+/// Longer than any answer takes; only a failing test waits for it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Sends raw bytes and returns all that comes back until the house closes the connection.
+async fn say(house: &House, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(house.address).await.unwrap();
+    // The house may hang up before it has read everything.
+    let _ = stream.write_all(bytes).await;
+    hear(&mut stream).await
+}
+
+async fn hear(stream: &mut TcpStream) -> String {
+    let mut heard = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        let read = tokio::time::timeout(PATIENCE, stream.read(&mut piece)).await;
+        match read.expect("the house hangs up in time") {
+            Ok(0) | Err(_) => return String::from_utf8_lossy(&heard).into_owned(),
+            Ok(count) => heard.extend_from_slice(&piece[..count]),
+        }
+    }
+}
+
+async fn check_alive(house: &House) {
+    assert_eq!(house.guest().get("/health/live").await.status, 200);
+}
+
+fn status(heard: &str) -> &str {
+    heard.split(' ').nth(1).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn oversized_heads_are_refused_in_the_envelope() {
+    let house = House::new();
+    let long = format!("/api/health?{}", "x".repeat(17 << 10));
+    let answer = house.guest().get(&long).await;
+    assert_eq!((answer.status, &answer.body["code"]), (414, &"url_too_long".into()));
+    let wide = house.guest().with("x-wide", &"x".repeat(33 << 10)).get("/api/health").await;
+    assert_eq!((wide.status, &wide.body["code"]), (431, &"headers_too_large".into()));
+    let huge = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(1 << 20));
+    assert!(["431", ""].contains(&status(&say(&house, huge.as_bytes()).await)));
+    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(5000));
+    assert!(["431", ""].contains(&status(&say(&house, many.as_bytes()).await)));
+    check_alive(&house).await;
+}
+
+#[tokio::test]
+async fn what_is_not_http_gets_400_or_nothing() {
+    let house = House::new();
+    for bytes in [
+        &b"hello\r\n\r\n"[..],
+        b"\0\0\0\0\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET\r\n\r\n",
+        b"GET /api/health HTTP/9.9\r\n\r\n",
+        b"GET /api/health HTTP/1.1\r\nno colon\r\n\r\n",
+        b"POST /api/health HTTP/1.1\r\nhost: a\r\ncontent-length: -5\r\n\r\n",
+        b"POST /api/health HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
+    ] {
+        let mut stream = TcpStream::connect(house.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let heard = hear(&mut stream).await;
+        assert!(["400", "505", ""].contains(&status(&heard)), "{bytes:?}: {heard}");
+    }
+    check_alive(&house).await;
+}
+
+#[tokio::test]
+async fn invalid_utf8_and_odd_escapes_are_not_found() {
+    let house = House::new();
+    for path in ["/api/%ff%fe", "/api/collections/%c3%28/records", "/api/%00", "/%zz", "/api/%"] {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        let heard = say(&house, request.as_bytes()).await;
+        assert!(["400", "404"].contains(&status(&heard)), "{path}: {heard}");
+        assert!(heard.contains(r#""request_id""#), "{path}: {heard}");
+    }
+    let raw =
+        say(&house, b"GET /api/\xff\xfe HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    assert!(["400", "404", ""].contains(&status(&raw)), "{raw}");
+    let header =
+        b"GET /health HTTP/1.1\r\nhost: a\r\nx-request-id: \xff\xfe\r\nconnection: close\r\n\r\n";
+    assert_eq!(status(&say(&house, header).await), "200");
+}
+
+#[tokio::test]
+async fn nobody_climbs_out_of_the_site() {
+    let public = tempfile::tempdir().unwrap();
+    std::fs::write(public.path().join("index.html"), "home").unwrap();
+    let options = Options { public: Some(public.path().to_owned()), ..Options::default() };
+    let house = House::with(options);
+    for path in [
+        "/../../../../etc/passwd",
+        "/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
+        "/..%2f..%2f..%2f..%2fetc/passwd",
+        "/..%5c..%5cetc/passwd",
+        "//etc/passwd",
+        "/_/../../etc/passwd",
+        "/_/%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+        "/./etc/passwd%00.html",
+    ] {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        let heard = say(&house, request.as_bytes()).await;
+        assert!(!heard.contains("root:"), "{path}: {heard}");
+        assert!(!status(&heard).starts_with('5'), "{path}: {heard}");
+    }
+    check_alive(&house).await;
+}
+
+#[tokio::test]
+async fn half_closed_connections_end() {
+    let house = House::new();
+    for bytes in [
+        &b""[..],
+        b"GET /api/hea",
+        b"POST /api/x HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nabc",
+    ] {
+        let mut stream = TcpStream::connect(house.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        stream.shutdown().await.unwrap();
+        hear(&mut stream).await;
+    }
+    check_alive(&house).await;
+}
+
+#[tokio::test]
+async fn slow_loris_and_idlers_are_cut_off() {
+    let limits = Limits {
+        header_time: Duration::from_millis(100),
+        keep_alive: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let house = House::with(Options { limits, ..Options::default() });
+    let mut silent = TcpStream::connect(house.address).await.unwrap();
+    let mut slow = TcpStream::connect(house.address).await.unwrap();
+    slow.write_all(b"GET /health HTTP/1.1\r\nhost: a\r\nx: ").await.unwrap();
+    let mut idle = TcpStream::connect(house.address).await.unwrap();
+    idle.write_all(b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    assert_eq!(hear(&mut silent).await, "");
+    assert_eq!(hear(&mut slow).await, "");
+    assert_eq!(status(&hear(&mut idle).await), "200");
+    check_alive(&house).await;
+}
+
+#[tokio::test]
+async fn odd_methods_are_not_found() {
+    let house = House::new();
+    for method in ["BREW", "TRACE", "PROPFIND", "get"] {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let answer = house.guest().send(method, "/api/health", Bytes::new()).await;
+        assert_eq!((answer.status, &answer.body["code"]), (404, &"not_found".into()));
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_idle_connections_disturb_nobody() {
+    const IDLERS: usize = 10_000;
+    holdall::telemetry::process::raise_max_files();
+    // Both ends are in this process.
+    let needed = 2 * IDLERS as u64 + 500;
+    let allowed = holdall::telemetry::process::max_files();
+    let house = House::new();
+    let idlers = match allowed >= needed {
+        true => IDLERS,
+        false => (allowed as usize).saturating_sub(2000) / 2,
+    };
+    if idlers < IDLERS {
+        eprintln!("only {idlers} of {IDLERS} connections: {allowed} open files are allowed here");
+    }
+    let mut held = Vec::with_capacity(idlers);
+    for _ in 0..idlers {
+        held.push(TcpStream::connect(house.address).await.unwrap());
+    }
+    check_alive(&house).await;
+    drop(held);
+    check_alive(&house).await;
+}
