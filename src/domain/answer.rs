@@ -36,6 +36,19 @@ pub fn record(read: &dyn Read, request: &Request, record: &Record, look: &Look) 
     Ok(out)
 }
 
+/// What somebody gets who signed in: the token, and the account as JSON.
+pub fn signed_in(token: &str, account: &[u8], pick: Option<&Pick>) -> Result<Vec<u8>> {
+    // Tokens have no character that JSON would escape.
+    let mut out = format!(r#"{{"token":"{token}","record":"#).into_bytes();
+    out.extend_from_slice(account);
+    out.push(b'}');
+    let Some(pick) = pick else { return Ok(out) };
+    let broken = |error| Error::Broken(format!("an account is no JSON: {error}"));
+    let mut value: Value = serde_json::from_slice(&out).map_err(broken)?;
+    pick.apply(&mut value);
+    Ok(value.to_string().into_bytes())
+}
+
 /// A page of records as JSON.
 pub fn page(read: &dyn Read, request: &Request, paging: &Paging, look: &Look) -> Result<Vec<u8>> {
     let schema = Schema::load(read)?;

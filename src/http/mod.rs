@@ -1,11 +1,12 @@
 //! The front door: the one list of routes. If it is not here, it is not served.
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::app::App;
 use crate::domain::Error;
 
+mod accounts;
 mod assets;
 mod body;
 mod connections;
@@ -20,6 +21,7 @@ mod metrics;
 mod records;
 mod routes;
 pub mod serve;
+mod settings;
 mod streamed;
 mod users;
 
@@ -45,7 +47,13 @@ fn routes(app: &App) -> Router {
         )
         .at("/api/users", get(users::list).post(users::create))
         // Accounts.
+        .at("/api/collections/{collection}/auth-methods", get(accounts::methods))
+        .at("/api/collections/{collection}/auth-with-password", post(accounts::with_password))
+        .at("/api/collections/{collection}/auth-refresh", post(accounts::refresh))
+        .at("/api/collections/{collection}/impersonate/{id}", post(accounts::impersonate))
         .at("/.well-known/jwks.json", get(jwks::show))
+        // Operations.
+        .at("/api/settings", get(settings::show).patch(settings::change))
         .otherwise(move |request| files.clone().answer(request))
         .open(app)
 }

@@ -9,7 +9,7 @@ use crate::auth::tokens::Kind;
 use crate::domain::accounts::{find, passes, tokens};
 use crate::domain::fields::AuthOptions;
 use crate::domain::record::Record;
-use crate::domain::request::Request;
+use crate::domain::request::{Caller, Request};
 use crate::domain::schema::{Collection, Schema};
 use crate::domain::{Error, Problems, Result};
 use crate::query::Scope;
@@ -26,6 +26,13 @@ const MALFORMED: &str = "The sign-in details could not be read.";
 pub struct SignedIn {
     pub token: String,
     pub account: Record,
+}
+
+impl SignedIn {
+    /// Who asks from now on: the account sees itself.
+    pub fn caller(&self) -> Caller {
+        Caller::Account(self.account.clone())
+    }
 }
 
 /// What somebody enters to sign in.
