@@ -8,6 +8,7 @@ use crate::store;
 
 pub mod accounts;
 pub mod answer;
+pub mod batch;
 pub mod cascade;
 pub mod collections;
 pub mod expand;
@@ -42,6 +43,9 @@ pub enum Error {
     /// Bad input, by field.
     #[error("{message}")]
     Invalid { message: String, problems: Problems },
+    /// An entry of a batch failed, and all of it with it.
+    #[error("entry {index} failed: {cause}")]
+    Entry { index: usize, cause: Box<Error> },
     /// The query would visit more rows than a request may.
     #[error("{0}")]
     TooExpensive(String),

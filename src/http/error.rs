@@ -76,6 +76,18 @@ impl Envelope {
         Self::new(status, code, message)
     }
 
+    /// The envelope of a batch whose entry number `index` would have been refused with `cause`.
+    fn of_entry(index: usize, cause: Error) -> Self {
+        let failed = json!({
+            "code": "batch_request_failed",
+            "message": "This request of the batch failed.",
+            "response": Self::from(cause).into_json(),
+        });
+        let mut data = Map::new();
+        data.insert("requests".to_owned(), json!({ index.to_string(): failed }));
+        Self { data, ..Self::new(StatusCode::BAD_REQUEST, "invalid", "The batch failed.") }
+    }
+
     /// The envelope as JSON, as it goes out.
     pub fn into_json(self) -> Value {
         let request_id = trip::with(|trip| trip.id().to_owned()).unwrap_or_default();
@@ -102,6 +114,7 @@ impl From<Error> for Envelope {
                 data: problems.into_json(),
                 ..Self::new(StatusCode::BAD_REQUEST, "invalid", message)
             },
+            Error::Entry { index, cause } => Self::of_entry(index, *cause),
             Error::TooExpensive(why) => Self::new(StatusCode::BAD_REQUEST, "too_expensive", why),
             Error::TooLarge(_) => Self::of_status(StatusCode::PAYLOAD_TOO_LARGE),
             Error::Busy(_) => Self::of_status(StatusCode::SERVICE_UNAVAILABLE),

@@ -63,6 +63,11 @@ pub(super) fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
     })
 }
 
+/// One segment of a path, decoded.
+pub(super) fn segment(text: &str) -> String {
+    decode(&text.replace('+', "%2B"))
+}
+
 fn decode(text: &str) -> String {
     if !text.contains(['%', '+']) {
         return text.to_owned();

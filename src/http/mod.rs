@@ -8,6 +8,7 @@ use crate::domain::Error;
 
 mod accounts;
 mod assets;
+mod batch;
 mod body;
 mod connections;
 mod cors;
@@ -45,6 +46,7 @@ fn routes(app: &App) -> Router {
             "/api/collections/{collection}/records/{id}",
             get(records::view).patch(records::update).delete(records::delete),
         )
+        .at("/api/batch", post(batch::run))
         .at("/api/users", get(users::list).post(users::create))
         // Accounts.
         .at("/api/collections/{collection}/auth-methods", get(accounts::methods))

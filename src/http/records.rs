@@ -116,7 +116,7 @@ pub(super) async fn delete(
 
 /// Hashes a submitted password in the lane of hashing, so that the rule, which would hold up other
 /// writers meanwhile, finds it done.
-async fn hash_ahead(
+pub(super) async fn hash_ahead(
     app: &App,
     request: &Request,
     collection: &str,
