@@ -217,6 +217,15 @@ impl App {
         &self.0.phases
     }
 
+    /// Takes no more writes, and returns when all that was acknowledged is where it belongs.
+    pub async fn close(&self) {
+        let app = self.clone();
+        let closed = tokio::task::spawn_blocking(move || app.0.store.close()).await;
+        if closed.is_err() {
+            tracing::error!("the store panicked while it was closed; the journal has everything");
+        }
+    }
+
     /// The one hop to a blocking thread. What is logged there still names its request.
     async fn aside<T, W>(&self, place: lanes::Place, work: W) -> domain::Result<T>
     where

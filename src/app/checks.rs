@@ -17,13 +17,31 @@ const NEARLY_FULL_PERCENT: f64 = 90.0;
 /// Any key does to see whether the store answers.
 const ANY_KEY: &[u8] = b"S";
 
-/// What a check found: details, or why it failed with them.
-type Outcome = Result<Value, (Value, String)>;
+/// What a check found: details, or what is wrong.
+type Outcome = Result<Value, Problem>;
+
+/// What is wrong, and how much that matters.
+struct Problem {
+    condition: Condition,
+    details: Value,
+    error: String,
+}
+
+impl Problem {
+    fn degraded(details: Value, error: impl Into<String>) -> Self {
+        Self { condition: Condition::Degraded, details, error: error.into() }
+    }
+
+    /// Nothing can be answered.
+    fn down(error: &str) -> Self {
+        Self { condition: Condition::Down, details: json!({}), error: error.to_owned() }
+    }
+}
 
 /// One thing to check.
 struct Check {
     name: &'static str,
-    /// Without it nothing can be answered, so the answer is "down" and not "degraded".
+    /// Without an answer from it, nothing can be answered.
     is_vital: bool,
     run: fn(&App) -> Outcome,
 }
@@ -61,18 +79,16 @@ impl Condition {
 
 /// Runs every check, all at once, each for as long as it may.
 pub(super) async fn run(app: &App, running: &Running) -> (Condition, Map<String, Value>) {
-    let outcomes =
-        CHECKS.iter().enumerate().map(|(at, check)| outcome(app, running, at, check.run));
+    let outcomes = (0..CHECKS.len()).map(|at| outcome(app, running, at));
     let outcomes = futures_util::future::join_all(outcomes).await;
     let mut condition = Condition::Up;
     let mut report = Map::new();
     for (check, outcome) in CHECKS.iter().zip(outcomes) {
         let entry = match outcome {
             Ok(details) => json!({ "status": "UP", "details": details }),
-            Err((details, error)) => {
-                let found = if check.is_vital { Condition::Down } else { Condition::Degraded };
-                condition = condition.max(found);
-                json!({ "status": "DOWN", "details": details, "error": error })
+            Err(problem) => {
+                condition = condition.max(problem.condition);
+                json!({ "status": "DOWN", "details": problem.details, "error": problem.error })
             }
         };
         report.insert(check.name.to_owned(), entry);
@@ -80,8 +96,12 @@ pub(super) async fn run(app: &App, running: &Running) -> (Condition, Map<String,
     (condition, report)
 }
 
-async fn outcome(app: &App, running: &Running, at: usize, run: fn(&App) -> Outcome) -> Outcome {
-    let late = || Err((json!({}), format!("no answer within {} s", CHECK_TIME.as_secs())));
+async fn outcome(app: &App, running: &Running, at: usize) -> Outcome {
+    let Check { is_vital, run, .. } = CHECKS[at];
+    let late = || {
+        let words = format!("no answer within {} s", CHECK_TIME.as_secs());
+        Err(if is_vital { Problem::down(&words) } else { Problem::degraded(json!({}), words) })
+    };
     if running.0[at].swap(true, Ordering::AcqRel) {
         return late();
     }
@@ -93,19 +113,27 @@ async fn outcome(app: &App, running: &Running, at: usize, run: fn(&App) -> Outco
     });
     match tokio::time::timeout(CHECK_TIME, task).await {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(_panic)) => Err((json!({}), "the check itself failed".to_owned())),
+        Ok(Err(_panic)) => Err(Problem::down("the check itself failed")),
         Err(_) => late(),
     }
 }
 
 fn database(app: &App) -> Outcome {
-    match app.store().snapshot().get(ANY_KEY) {
-        Ok(_) => Ok(json!({ "home": app.home_name() })),
-        Err(error) => {
-            tracing::error!(%error, "the store does not answer");
-            Err((json!({}), "the store does not answer".to_owned()))
-        }
+    let store = app.store();
+    let details = json!({ "home": app.home_name() });
+    if let Err(error) = store.snapshot().get(ANY_KEY) {
+        tracing::error!(%error, "the store does not answer");
+        return Err(Problem::down("the store does not answer"));
     }
+    // Reads are served still.
+    if let Some(cause) = store.broken() {
+        tracing::error!(cause, "the store takes no writes until it is opened anew");
+        return Err(Problem::degraded(details, "the store takes no writes"));
+    }
+    if store.stats().read_only {
+        return Err(Problem::degraded(details, "the store takes no writes: the disk is full"));
+    }
+    Ok(details)
 }
 
 /// Caches are in this process: they are there when it is.
@@ -126,7 +154,7 @@ fn memory(_: &App) -> Outcome {
 
 fn share(share: Option<Share>, what: &str) -> Outcome {
     let Some(share) = share else {
-        return Err((json!({}), format!("the {what} can't be measured")));
+        return Err(Problem::degraded(json!({}), format!("the {what} can't be measured")));
     };
     let details = json!({
         "total": share.total,
@@ -135,7 +163,8 @@ fn share(share: Option<Share>, what: &str) -> Outcome {
         "percent": share.percent(),
     });
     if share.percent() >= NEARLY_FULL_PERCENT {
-        return Err((details, format!("the {what} is {} % full", share.percent())));
+        let error = format!("the {what} is {} % full", share.percent());
+        return Err(Problem::degraded(details, error));
     }
     Ok(details)
 }
@@ -147,9 +176,10 @@ mod tests {
     #[test]
     fn nearly_full_is_wrong_and_says_how_full() {
         assert!(share(Some(Share { used: 89, total: 100 }), "disk").is_ok());
-        let (details, error) = share(Some(Share { used: 90, total: 100 }), "disk").unwrap_err();
-        assert_eq!((&details["percent"], &details["free"]), (&json!(90.0), &json!(10)));
-        assert_eq!(error, "the disk is 90 % full");
+        let problem = share(Some(Share { used: 90, total: 100 }), "disk").err().unwrap();
+        assert_eq!(problem.details["percent"], json!(90.0));
+        assert_eq!(problem.error, "the disk is 90 % full");
+        assert_eq!(problem.condition, Condition::Degraded);
         assert!(share(None, "disk").is_err());
     }
 

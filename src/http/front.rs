@@ -4,20 +4,22 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::BoxError;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body::Body as _;
-use hyper::body::Incoming;
 use tower::Service;
 
 use crate::app::App;
 use crate::domain::Error;
-use crate::http::connections::Busy;
+use crate::http::compress;
 use crate::http::cors;
+use crate::http::encoding;
 use crate::http::error::Envelope;
 use crate::http::limits;
 use crate::http::streamed::Streamed;
@@ -67,16 +69,23 @@ impl Front {
         Self(Arc::new(Inner { app: app.clone(), router, unrouted }))
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>, busy: Busy) -> Response {
+    /// Answers one request. `busy` is held until the last byte of the answer is on its way.
+    pub async fn answer<B, H>(&self, request: Request<B>, busy: H) -> Response
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+        H: Send + Unpin + 'static,
+    {
         let started = Instant::now();
         let in_flight = metrics::IN_FLIGHT.mark();
         let headers = request.headers();
         let header = |name| headers.get(name).map(HeaderValue::as_bytes);
         let trip = Arc::new(Trip::start(header(&REQUEST_ID), header(&TRACEPARENT)));
         let origin = headers.get(ORIGIN).cloned();
+        let accepted = encoding::accepted(headers);
         let method = request.method().clone();
-        let mut response = trip::along(trip.clone(), self.handle(request)).await;
+        let response = trip::along(trip.clone(), self.handle(request)).await;
+        let mut response = compress::answer(response, accepted).await;
         self.dress(response.headers_mut(), &trip, origin.as_ref());
         self.tell(&trip, &method, response.status(), started);
         if response.body().size_hint().exact().is_none() {
@@ -86,7 +95,11 @@ impl Front {
     }
 
     /// Runs the handler, whatever it does: late and panicking ones are answered for.
-    async fn handle(&self, request: Request<Incoming>) -> Response {
+    async fn handle<B>(&self, request: Request<B>) -> Response
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
         let limits = self.0.app.limits();
         if let Some(status) = limits::refusal_of_head(&request, limits) {
             return Envelope::of_status(status).into_response();
@@ -165,4 +178,50 @@ fn said(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("panic: {}", text.unwrap_or("without words"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use http_body_util::BodyExt;
+    use serde_json::Value;
+    use std::time::Duration;
+
+    use crate::app::{Limits, Options};
+
+    async fn ask(router: Router) -> (StatusCode, Value) {
+        let limits = Limits { request_time: Duration::from_millis(20), ..Limits::default() };
+        let app = App::open(Options { limits, ..Options::default() }).unwrap();
+        let front = Front::with(&app, router);
+        let response = front.answer(Request::new(Body::empty()), ()).await;
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        (parts.status, serde_json::from_slice(&bytes).unwrap())
+    }
+
+    async fn panics() {
+        panic!("a secret");
+    }
+
+    #[tokio::test]
+    async fn panic_is_answered_with_500_and_without_its_words() {
+        let (status, body) = ask(Router::new().route("/", get(panics))).await;
+        assert_eq!((status.as_u16(), &body["code"]), (500, &"internal".into()));
+        assert!(!body.to_string().contains("a secret"));
+    }
+
+    #[tokio::test]
+    async fn late_handler_is_answered_with_504() {
+        let (status, body) = ask(Router::new().route("/", get(std::future::pending::<()>))).await;
+        assert_eq!((status.as_u16(), &body["code"]), (504, &"timeout".into()));
+    }
+
+    #[tokio::test]
+    async fn plain_refusals_from_below_get_the_envelope() {
+        let refuse = async || (StatusCode::UNPROCESSABLE_ENTITY, "what?");
+        let (status, body) = ask(Router::new().route("/", get(refuse))).await;
+        assert_eq!((status.as_u16(), &body["status"]), (422, &422.into()));
+        assert_eq!(body["code"], "bad_request");
+    }
 }

@@ -14,6 +14,7 @@ pub(super) async fn show(State(app): State<App>) -> Response {
     let mut page = Page::default();
     metrics::write(&mut page);
     lanes(&app, &mut page);
+    store(&app, &mut page);
     runtime(&mut page);
     page.single(
         "holdall_uptime_seconds",
@@ -34,6 +35,38 @@ fn lanes(app: &App, page: &mut Page) {
     for lane in app.lanes().all() {
         page.sample(queue, &[("lane", lane.name())], lane.waiting());
     }
+}
+
+fn store(app: &App, page: &mut Page) {
+    let stats = app.store().stats();
+    let counters = [
+        ("holdall_store_gets_total", "Values read from the store.", stats.tally.gets),
+        ("holdall_store_scans_total", "Ranges read from the store.", stats.tally.scans),
+        ("holdall_store_commits_total", "Commits acknowledged.", stats.tally.commits),
+        ("holdall_store_groups_total", "Groups of commits journaled.", stats.groups),
+        ("holdall_store_conflicts_total", "Commits that ran their rule again.", stats.conflicts),
+        (
+            "holdall_store_ended_snapshots_total",
+            "Snapshots ended because the window was full.",
+            stats.ended_snapshots,
+        ),
+    ];
+    for (name, help, value) in counters {
+        page.single(name, "counter", help, value);
+    }
+    let gauges = [
+        ("holdall_store_position", "The latest journaled group.", stats.seq),
+        ("holdall_store_applied_position", "The latest group in the state.", stats.applied_seq),
+        ("holdall_store_window_bytes", "Latest groups, in memory.", stats.window_bytes),
+        ("holdall_store_state_bytes", "The state, on disk.", stats.state_bytes),
+        ("holdall_store_read_only", "1: no writes are taken.", u64::from(stats.read_only)),
+    ];
+    for (name, help, value) in gauges {
+        page.single(name, "gauge", help, value);
+    }
+    let waited = stats.wait_us as f64 / 1e6;
+    let help = "Time writers waited for room in the window.";
+    page.single("holdall_store_wait_seconds_total", "counter", help, waited);
 }
 
 fn runtime(page: &mut Page) {

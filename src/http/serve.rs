@@ -25,9 +25,11 @@ const LOOK_FOR_LEAVERS: Duration = Duration::from_millis(5);
 const HTTP2_STREAMS: u32 = 128;
 
 /// Serves `app` on `listener` until `stop` resolves. Then, in order: no longer ready, a delay for
-/// load balancers to notice, no new connections, what is under way finishes or runs out of time.
+/// load balancers to notice, no new connections, what is under way finishes or runs out of time,
+/// the store is flushed.
 pub async fn run(listener: TcpListener, app: App, stop: impl Future<Output = ()>) {
     serve(listener, Front::new(&app), &app, stop).await;
+    app.close().await;
 }
 
 /// Serves nothing but the metrics of `app` on a listener of their own, until `stop` resolves.

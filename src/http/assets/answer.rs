@@ -18,8 +18,8 @@ use tokio::io::AsyncSeekExt;
 
 use crate::http::error::Envelope;
 
-use super::encoding::Encoding;
-use super::encoding::accepted;
+use crate::http::encoding::Encoding;
+use crate::http::encoding::accepted;
 use super::file::Contents;
 use super::file::File;
 use super::file::Form;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use rust_embed::EmbeddedFile;
 use rust_embed::RustEmbed;
 
-use super::encoding::Encoding;
+use crate::http::encoding::Encoding;
 use super::file::Contents;
 use super::file::File;
 use super::file::mark_of;

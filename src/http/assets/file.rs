@@ -9,7 +9,7 @@ use axum::http::HeaderValue;
 use bytes::Bytes;
 use tokio::sync::OnceCell;
 
-use super::encoding::Encoding;
+use crate::http::encoding::Encoding;
 use super::path::last_segment;
 
 /// Text below this size does not shrink enough to pay for a header.

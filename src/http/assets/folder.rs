@@ -10,7 +10,7 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::encoding::Encoding;
+use crate::http::encoding::Encoding;
 use super::file::Contents;
 use super::file::File;
 use super::file::mark_of;

@@ -2,7 +2,6 @@
 
 mod answer;
 mod console;
-mod encoding;
 mod file;
 mod folder;
 mod path;
