@@ -18,13 +18,13 @@ use tokio::io::AsyncSeekExt;
 
 use crate::http::error::Envelope;
 
-use crate::http::encoding::Encoding;
-use crate::http::encoding::accepted;
 use super::file::Contents;
 use super::file::File;
 use super::file::Form;
 use super::range::Part;
 use super::range::part;
+use crate::http::encoding::Encoding;
+use crate::http::encoding::accepted;
 
 /// Bytes read at once from a file that is sent from the disk.
 const CHUNK_BYTES: usize = 64 * 1024;

@@ -11,11 +11,11 @@ use bytes::Bytes;
 use rust_embed::EmbeddedFile;
 use rust_embed::RustEmbed;
 
-use crate::http::encoding::Encoding;
 use super::file::Contents;
 use super::file::File;
 use super::file::mark_of;
 use super::path::Wanted;
+use crate::http::encoding::Encoding;
 
 /// What `build.rs` laid out: every file, and beside it its compressed forms.
 #[derive(RustEmbed)]

@@ -9,8 +9,8 @@ use axum::http::HeaderValue;
 use bytes::Bytes;
 use tokio::sync::OnceCell;
 
-use crate::http::encoding::Encoding;
 use super::path::last_segment;
+use crate::http::encoding::Encoding;
 
 /// Text below this size does not shrink enough to pay for a header.
 const COMPRESS_FROM_BYTES: usize = 1024;

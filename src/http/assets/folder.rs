@@ -10,11 +10,11 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use crate::http::encoding::Encoding;
 use super::file::Contents;
 use super::file::File;
 use super::file::mark_of;
 use super::path::Wanted;
+use crate::http::encoding::Encoding;
 
 /// Memory that the files of a site may take. Larger sites are read from the disk, whose pages are
 /// cached by the kernel anyway.
