@@ -8,7 +8,7 @@ use crate::domain::expand::{Expand, Writer};
 use crate::domain::json;
 use crate::domain::pick::Pick;
 use crate::domain::record::Record;
-use crate::domain::records::Paging;
+use crate::domain::records::{Paging, access};
 use crate::domain::request::Request;
 use crate::domain::schema::{Collection, Schema};
 use crate::domain::{Error, Result};
@@ -73,10 +73,17 @@ fn put_all(
     look: &Look,
 ) -> Result<()> {
     let mut writer = Writer::new(read, schema, request);
+    let names = look.pick.as_ref().and_then(Pick::names);
     let mut expand: Option<(Arc<Collection>, Expand)> = None;
     for (at, record) in records.iter().enumerate() {
         if at > 0 {
             out.push(b',');
+        }
+        // Nothing is expanded that isn't picked.
+        if let Some(names) = &names {
+            let sight = access::sight(read, schema, request, record)?;
+            record.put_picked(out, sight, |name| names.contains(&name));
+            continue;
         }
         let collection = record.collection();
         if expand.as_ref().is_none_or(|(of, _)| of.number != collection.number) {

@@ -48,6 +48,14 @@ impl Pick {
         Ok(if pick == Self::default() { None } else { Some(pick) })
     }
 
+    /// The names to keep, when these are all there is to it.
+    pub fn names(&self) -> Option<Vec<&str>> {
+        let whole =
+            |(name, kept): &'_ (String, Kept)| *kept == Kept::Whole(None) && name != "expand";
+        let plain = self.rest.is_none() && self.members.iter().all(whole);
+        plain.then(|| self.members.iter().map(|(name, _)| name.as_str()).collect())
+    }
+
     fn add(&mut self, path: &str, modifier: Option<Excerpt>) {
         let (name, rest) = match path.split_once('.') {
             Some((name, rest)) => (name, Some(rest)),

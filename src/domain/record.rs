@@ -186,6 +186,30 @@ impl Record {
         out.push(b'}');
     }
 
+    /// Appends those members of the record as clients see it whose names are `wanted`.
+    pub fn put_picked(&self, out: &mut Vec<u8>, sight: Sight, wanted: impl Fn(&str) -> bool) {
+        let shape = self.collection.shape();
+        let start = out.len();
+        let names =
+            [("collectionId", &self.collection.id), ("collectionName", &self.collection.name)];
+        for (name, text) in names.into_iter().filter(|(name, _)| wanted(name)) {
+            put_name(out, start, name);
+            json::put_string(out, text);
+        }
+        let email = sight.email || shape.email.is_none() || self.shows_email();
+        for (at, field) in self.collection.fields.iter().enumerate() {
+            let visible = shape.position[at].is_some_and(|position| {
+                let public = position < shape.public && (email || shape.email != Some(position));
+                public || (sight.hidden && shape.hidden.contains(&position))
+            });
+            if visible && wanted(&field.name) {
+                put_name(out, start, &field.name);
+                out.extend_from_slice(self.raw(at).as_bytes());
+            }
+        }
+        out.extend_from_slice(if out.len() == start { b"{}" } else { b"}" });
+    }
+
     /// The record as clients see it, as a value.
     pub fn to_value(&self, sight: Sight) -> Value {
         let mut out = Vec::new();
@@ -199,6 +223,14 @@ impl std::fmt::Debug for Record {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Record({}/{})", self.collection.name, self.id())
     }
+}
+
+/// Begins a member of the object that begins at `start`. Names of fields are never escaped.
+fn put_name(out: &mut Vec<u8>, start: usize, name: &str) {
+    out.push(if out.len() == start { b'{' } else { b',' });
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
 }
 
 #[cfg(test)]

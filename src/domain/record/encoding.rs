@@ -140,7 +140,7 @@ impl Builder {
         let layout = collection.layout().unwrap_or(&empty);
         let shape = collection.shape();
         for (position, slot) in layout.slots.iter().enumerate() {
-            let field = shape.position.iter().position(|place| *place == Some(position));
+            let field = shape.field.get(position).copied().flatten();
             if !self.data.is_empty() {
                 self.data.push(b',');
             }

@@ -18,6 +18,8 @@ pub struct Shape {
     pub prefix: Vec<u8>,
     /// Where the value of each field lies: position in today's layout.
     pub position: Vec<Option<usize>>,
+    /// Which field lies at each position.
+    pub field: Vec<Option<usize>>,
     /// Length of `,"name":` before each value, by position.
     pub separators: Vec<usize>,
     /// How many values are public.
@@ -89,8 +91,11 @@ impl Shape {
             !matches!(field.kind, Kind::Password(_)) && !(is_auth && field.name == TOKEN_KEY)
         };
         let hidden = |position: &usize| slots[*position].hidden;
+        let field =
+            |slot: &Slot| collection.fields.iter().position(|field| field.slot == slot.slot);
         Self {
             prefix: prefix(collection),
+            field: slots.iter().map(field).collect(),
             separators: slots.iter().map(|slot| separator(&slot.name)).collect(),
             public: slots.iter().take_while(|slot| !slot.hidden).count(),
             email: email.filter(|position| !hidden(position)),

@@ -107,6 +107,26 @@ fn superusers_see_hidden_fields_but_no_credentials() {
 }
 
 #[test]
+fn picking_members_shows_no_more_than_there_is_to_see() {
+    let picked = |sight, names: &[&str]| {
+        let mut out = Vec::new();
+        ada(false).put_picked(&mut out, sight, |name| names.contains(&name));
+        String::from_utf8(out).unwrap()
+    };
+    let all = ["collectionName", "id", "password", "tokenKey", "email", "name", "secret"];
+
+    assert_eq!(
+        picked(Sight::STRANGER, &all),
+        r#"{"collectionName":"users","id":"ada","name":"Ada"}"#
+    );
+    assert_eq!(picked(Sight::STRANGER, &["nothing"]), "{}");
+    assert_eq!(
+        picked(Sight::SUPERUSER, &all),
+        r#"{"collectionName":"users","id":"ada","email":"ada@example.com","name":"Ada","secret":"s"}"#
+    );
+}
+
+#[test]
 fn changed_values_replace_and_the_rest_stays() {
     let note = samples::record(
         &Arc::new(notes()),
