@@ -20,6 +20,8 @@ mod json;
 mod lexer;
 mod list;
 mod macros;
+#[cfg(test)]
+mod observed;
 pub mod parser;
 mod pattern;
 mod resolve;
@@ -27,6 +29,8 @@ mod rows;
 mod sort;
 mod tree;
 pub mod value;
+#[cfg(test)]
+mod world;
 
 /// Why a filter or sort was refused.
 #[derive(Debug, thiserror::Error)]
