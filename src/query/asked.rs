@@ -7,7 +7,8 @@ use serde_json::Value as Json;
 use crate::domain::fields::Kind;
 use crate::query::ast::Segment;
 use crate::query::lexer::{Result, wrong};
-use crate::query::resolve::{Nature, Place, Resolver, Side, Way, nature};
+use crate::query::resolve::{Place, Resolver, Way};
+use crate::query::side::{Nature, Side, Trust, nature};
 use crate::query::tree::{Cell, Join, Value};
 use crate::store::codec::Datum;
 
@@ -58,7 +59,7 @@ impl Resolver<'_> {
             _ => {}
         }
         let before = self.trust;
-        self.trust = super::resolve::Trust::Full;
+        self.trust = Trust::Full;
         let cells = Arc::new(vec![Cell::Record(account.clone())]);
         let slot = self.slot(at, 0, Way::Caller, Join::Given(cells), false)?;
         let place = Place { slot, collection, guarded: 0, levels: 0, at, rest: path };

@@ -8,42 +8,13 @@ use crate::domain::schema::{Collection, Field, Schema};
 use crate::query::ast::{Operand, Segment, Term};
 use crate::query::lexer::{Result, wrong};
 use crate::query::macros;
+use crate::query::side::{Nature, Side, Trust, nature};
 use crate::query::tree::{Join, SLOT_LIMIT, Slot, SlotId, Slots, Tree, Value};
 use crate::store::codec::Datum;
 
 /// Most relations that one path may pass.
 const LEVEL_LIMIT: usize = 6;
 const MODIFIERS: [&str; 5] = ["each", "length", "lower", "isset", "changed"];
-
-/// Whose words are being resolved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trust {
-    /// A rule, or a superuser's filter.
-    Full,
-    /// A filter of anybody else: nothing hidden, nothing that a list rule denies.
-    Client,
-}
-
-/// One side of a comparison.
-#[derive(Debug, Clone)]
-pub struct Side {
-    pub value: Value,
-    pub nature: Nature,
-    /// Slots whose record the caller must be able to list.
-    pub guarded: Slots,
-    /// Accounts (slot and position of the field) whose e-mail address must be visible.
-    pub emails: Vec<(SlotId, usize)>,
-}
-
-/// What a side is compared as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Nature {
-    Text,
-    Number,
-    Json,
-    /// Of literals and what came with the request: as the other side is.
-    Open,
-}
 
 /// How slots are recognised: the same way from the same row is the same slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,16 +47,6 @@ pub(super) struct Place<'a> {
     /// Where the path starts in the text.
     pub at: usize,
     pub rest: &'a [Segment],
-}
-
-impl Side {
-    pub fn new(value: Value, nature: Nature) -> Self {
-        Self { value, nature, guarded: 0, emails: Vec::new() }
-    }
-
-    pub fn constant(datum: Datum<'static>) -> Self {
-        Self::new(Value::Constant(datum), Nature::Open)
-    }
 }
 
 impl<'a> Resolver<'a> {
@@ -385,23 +346,5 @@ impl<'a> Resolver<'a> {
         self.slots.push(Slot { from, join, many, loads: false });
         self.ways.push((from, way));
         Ok(self.slots.len() - 1)
-    }
-}
-
-/// What values of a kind of field are compared as.
-pub fn nature(kind: &Kind) -> Nature {
-    match kind {
-        Kind::Number(_) | Kind::Bool => Nature::Number,
-        Kind::Json(_) | Kind::GeoPoint => Nature::Json,
-        Kind::Text(_)
-        | Kind::Email(_)
-        | Kind::Url(_)
-        | Kind::Editor(_)
-        | Kind::Date(_)
-        | Kind::Autodate(_)
-        | Kind::Select(_)
-        | Kind::File(_)
-        | Kind::Relation(_)
-        | Kind::Password(_) => Nature::Text,
     }
 }

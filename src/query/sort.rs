@@ -2,7 +2,8 @@
 
 use crate::domain::record::Record;
 use crate::query::parser::{self, invalid};
-use crate::query::resolve::{Resolver, Side, Trust};
+use crate::query::resolve::Resolver;
+use crate::query::side::{Side, Trust};
 use crate::query::tree::{Slots, SortKey, Value};
 use crate::query::{Error, Result};
 

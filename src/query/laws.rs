@@ -1,0 +1,351 @@
+//! What must hold of every filter: the meaning of "any" and "all", and that plans change nothing.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::domain::fields::Kind;
+use crate::domain::samples;
+use crate::query::observed::indexed;
+use crate::query::world::World;
+use crate::query::{List, Page, Result};
+
+/// Teams have members (a list), people have tags and a boss, posts point to people.
+fn collections() -> Vec<crate::domain::schema::Collection> {
+    vec![
+        samples::collection(
+            1,
+            "person",
+            &[
+                ("name", samples::text()),
+                ("n", samples::number()),
+                ("tags", samples::select(&["a", "b", "c"], 3)),
+                ("boss", samples::relation("person", 1)),
+            ],
+        ),
+        samples::collection(
+            2,
+            "team",
+            &[
+                ("name", samples::text()),
+                ("n", samples::number()),
+                ("open", Kind::Bool),
+                ("members", samples::relation("person", 9)),
+                ("lead", samples::relation("person", 1)),
+            ],
+        ),
+        samples::collection(
+            3,
+            "post",
+            &[("n", samples::number()), ("by", samples::relation("person", 1))],
+        ),
+    ]
+}
+
+#[derive(Debug, Clone)]
+struct Data {
+    people: Vec<(u8, u8, Vec<u8>, Option<u8>)>,
+    teams: Vec<(u8, u8, bool, Vec<u8>, Option<u8>)>,
+    posts: Vec<(u8, Option<u8>)>,
+}
+
+const PEOPLE: u8 = 4;
+
+fn person(number: u8) -> String {
+    format!("p{}", number % PEOPLE)
+}
+
+fn data() -> impl Strategy<Value = Data> {
+    let some = || proptest::option::of(0..PEOPLE);
+    let several =
+        |most: u8| proptest::sample::subsequence((0..most).collect::<Vec<_>>(), 0..=most as usize);
+    let people = proptest::collection::vec((0..3u8, 0..4u8, several(3), some()), PEOPLE as usize);
+    let teams =
+        proptest::collection::vec((0..3u8, 0..4u8, any::<bool>(), several(PEOPLE), some()), 0..7);
+    let posts = proptest::collection::vec((0..4u8, some()), 0..6);
+    (people, teams, posts).prop_map(|(people, teams, posts)| Data { people, teams, posts })
+}
+
+fn world(data: &Data, with_indexes: bool) -> World {
+    let link = |to: &Option<u8>| to.map(person).unwrap_or_default();
+    let mut records: Vec<(&str, Value)> = Vec::new();
+    for (number, (name, n, tags, boss)) in data.people.iter().enumerate() {
+        let tags: Vec<_> = tags.iter().map(|tag| ["a", "b", "c"][*tag as usize]).collect();
+        let name = ["x", "y", ""][*name as usize];
+        let id = person(number as u8);
+        records.push((
+            "person",
+            json!({"id": id, "name": name, "n": n, "tags": tags, "boss": link(boss)}),
+        ));
+    }
+    for (number, (name, n, open, members, lead)) in data.teams.iter().enumerate() {
+        let members: Vec<_> = members.iter().map(|member| person(*member)).collect();
+        let name = ["x", "Y", ""][*name as usize];
+        records.push((
+            "team",
+            json!({"id": format!("t{number}"), "name": name, "n": n, "open": open, "members": members, "lead": link(lead)}),
+        ));
+    }
+    for (number, (n, by)) in data.posts.iter().enumerate() {
+        records.push(("post", json!({"id": format!("o{number}"), "n": n, "by": link(by)})));
+    }
+    let collections = collections();
+    let collections =
+        if with_indexes { collections.into_iter().map(indexed).collect() } else { collections };
+    World::new(collections, &records)
+}
+
+fn comparison() -> impl Strategy<Value = String> {
+    let paths = vec![
+        "id",
+        "name",
+        "n",
+        "open",
+        "members",
+        "lead",
+        "lead.name",
+        "lead.n",
+        "lead.boss.n",
+        "members.name",
+        "members.n",
+        "members.id",
+        "members:each",
+        "members:length",
+        "members.tags:each",
+        "members.boss.name",
+        "lead.tags:each",
+        "members.tags:length",
+        "lead.post_via_by.n",
+        "members.post_via_by.n",
+        "name:lower",
+        "@collection.post.n",
+        "@collection.post.by",
+        "@collection.post:b.by.name",
+    ];
+    let ops = vec![
+        "=", "!=", ">", ">=", "<", "<=", "~", "!~", "?=", "?!=", "?>", "?<=", "?~", "?!~", "=",
+        "?=",
+    ];
+    let values = vec![
+        "'x'", "'y'", "''", "null", "0", "1", "2", "'a'", "'p1'", "'p2'", "true", "'x%'", "n",
+        "lead", "name", "id", "'t2'",
+    ];
+    (
+        proptest::sample::select(paths),
+        proptest::sample::select(ops),
+        proptest::sample::select(values),
+    )
+        .prop_map(|(path, op, value)| format!("{path} {op} {value}"))
+}
+
+fn filter() -> impl Strategy<Value = String> {
+    comparison().prop_recursive(3, 8, 3, |inner| {
+        let list = proptest::collection::vec(inner, 2..4);
+        (list, any::<bool>())
+            .prop_map(|(list, and)| format!("({})", list.join(if and { " && " } else { " || " })))
+    })
+}
+
+fn page(
+    world: &World,
+    filter: &str,
+    sort: &str,
+    offset: u64,
+    limit: u64,
+    total: bool,
+) -> Result<Page> {
+    let list = List {
+        filter: filter.to_owned(),
+        sort: sort.to_owned(),
+        offset,
+        limit,
+        total,
+        ..List::default()
+    };
+    world.list(&World::superuser(), "team", &list)
+}
+
+fn ids(page: &Page) -> Vec<String> {
+    page.records.iter().map(|record| record.id().to_owned()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn plans_find_what_reading_everything_finds(
+        data in data(),
+        filter in filter(),
+        sort in proptest::sample::select(vec!["id", "-n,id", "name,-n,-id", "open,lead.name,id", "@rowid", "-@rowid", "n,name,id", ""]),
+        offset in 0..3u64,
+        limit in 1..5u64,
+        total in any::<bool>(),
+    ) {
+        let (plain, planned) = (world(&data, false), world(&data, true));
+        let wanted = page(&plain, &filter, sort, offset, limit, total).unwrap();
+        let found = page(&planned, &filter, sort, offset, limit, total).unwrap();
+        prop_assert_eq!(ids(&found), ids(&wanted), "{} by {:?} with {:?}", filter, sort, found.plan);
+        prop_assert_eq!(found.total, wanted.total);
+    }
+
+    /// Paging by any size gives each record once.
+    #[test]
+    fn pages_join_to_the_whole(data in data(), filter in filter(), limit in 1..3u64) {
+        let world = world(&data, true);
+        let whole = ids(&page(&world, &filter, "n,id", 0, 500, false).unwrap());
+        let mut joined = Vec::new();
+        for offset in 0.. {
+            let part = page(&world, &filter, "n,id", offset * limit, limit, offset % 2 == 0).unwrap();
+            if part.records.is_empty() {
+                break;
+            }
+            joined.extend(ids(&part));
+        }
+        prop_assert_eq!(joined, whole);
+    }
+}
+
+/// The meaning of a filter over `members` and their `tags`, by definition: some choice of one row
+/// for each path makes the whole true, and a plain condition is about all rows, on its own.
+mod definition {
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    pub enum Tree {
+        And(Vec<Tree>),
+        Or(Vec<Tree>),
+        /// Path 1 is a member's `n`, 2 a tag of that member, 3 the leader's post's `n`.
+        Leaf {
+            path: usize,
+            any: bool,
+            value: u8,
+        },
+    }
+
+    pub type Choice = [Option<usize>; 4];
+
+    pub fn tree() -> impl Strategy<Value = Tree> {
+        let leaf = (1..4usize, 0..4u8, 0..3u8).prop_map(|(path, any, value)| Tree::Leaf {
+            path,
+            any: any != 0,
+            value,
+        });
+        leaf.prop_recursive(3, 10, 3, |inner| {
+            let list = proptest::collection::vec(inner, 2..4);
+            (list, any::<bool>())
+                .prop_map(|(list, and)| if and { Tree::And(list) } else { Tree::Or(list) })
+        })
+    }
+
+    pub fn text(tree: &Tree) -> String {
+        match tree {
+            Tree::And(list) => {
+                format!("({})", list.iter().map(text).collect::<Vec<_>>().join(" && "))
+            }
+            Tree::Or(list) => {
+                format!("({})", list.iter().map(text).collect::<Vec<_>>().join(" || "))
+            }
+            Tree::Leaf { path, any, value } => {
+                let op = if *any { "?=" } else { "=" };
+                match path {
+                    1 => format!("members.n {op} {value}"),
+                    2 => format!("members.tags:each {op} '{}'", ["a", "b", "c"][*value as usize]),
+                    _ => format!("lead.post_via_by.n {op} {value}"),
+                }
+            }
+        }
+    }
+
+    pub struct Row<'a> {
+        pub data: &'a Data,
+        pub members: &'a [u8],
+        pub posts: Vec<u8>,
+    }
+
+    impl Row<'_> {
+        fn choices(&self, path: usize, choice: &Choice) -> Vec<Option<usize>> {
+            let count = match path {
+                1 => self.members.len(),
+                2 => choice[1].map_or(0, |member| self.tags(member).len()),
+                _ => self.posts.len(),
+            };
+            if count == 0 { vec![None] } else { (0..count).map(Some).collect() }
+        }
+
+        fn tags(&self, member: usize) -> &[u8] {
+            &self.data.people[self.members[member] as usize].2
+        }
+
+        fn is(&self, path: usize, choice: &Choice, value: u8) -> bool {
+            match path {
+                1 => choice[1].is_some_and(|member| {
+                    self.data.people[self.members[member] as usize].1 == value
+                }),
+                2 => match (choice[1], choice[2]) {
+                    (Some(member), Some(tag)) => self.tags(member)[tag] == value,
+                    _ => false,
+                },
+                _ => choice[3].is_some_and(|post| self.posts[post] == value),
+            }
+        }
+
+        fn all(&self, path: usize, value: u8) -> bool {
+            let none = [None; 4];
+            self.choices(if path == 2 { 1 } else { path }, &none).into_iter().all(|outer| {
+                let mut choice = none;
+                choice[if path == 2 { 1 } else { path }] = outer;
+                if path != 2 {
+                    return self.is(path, &choice, value);
+                }
+                self.choices(2, &choice).into_iter().all(|inner| {
+                    choice[2] = inner;
+                    self.is(2, &choice, value)
+                })
+            })
+        }
+
+        fn holds(&self, tree: &Tree, choice: &Choice) -> bool {
+            match tree {
+                Tree::And(list) => list.iter().all(|tree| self.holds(tree, choice)),
+                Tree::Or(list) => list.iter().any(|tree| self.holds(tree, choice)),
+                Tree::Leaf { path, any: true, value } => self.is(*path, choice, *value),
+                Tree::Leaf { path, any: false, value } => self.all(*path, *value),
+            }
+        }
+
+        pub fn satisfies(&self, tree: &Tree) -> bool {
+            let mut choice = [None; 4];
+            self.choices(1, &choice.clone()).into_iter().any(|member| {
+                choice[1] = member;
+                self.choices(2, &choice.clone()).into_iter().any(|tag| {
+                    choice[2] = tag;
+                    self.choices(3, &choice.clone()).into_iter().any(|post| {
+                        choice[3] = post;
+                        self.holds(tree, &choice)
+                    })
+                })
+            })
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_and_all_mean_what_they_are_defined_to(data in data(), tree in definition::tree()) {
+        let filter = definition::text(&tree);
+        let found = ids(&page(&world(&data, false), &filter, "id", 0, 500, true).unwrap());
+        let wanted: Vec<String> = data
+            .teams
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, _, _, members, lead))| {
+                let posts = data.posts.iter().filter(|(_, by)| lead.is_some() && by == lead);
+                let row = definition::Row { data: &data, members, posts: posts.map(|(n, _)| *n).collect() };
+                row.satisfies(&tree)
+            })
+            .map(|(number, _)| format!("t{number}"))
+            .collect();
+        prop_assert_eq!(found, wanted, "{}", filter);
+    }
+}
