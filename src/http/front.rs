@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body::Body as _;
 use tower::Service;
 
-use crate::app::App;
+use crate::app::{App, Phase};
 use crate::domain::Error;
 use crate::http::compress;
 use crate::http::cors;
@@ -67,6 +67,11 @@ impl Front {
     fn with(app: &App, router: Router) -> Self {
         let unrouted = series::of_route("-");
         Self(Arc::new(Inner { app: app.clone(), router, unrouted }))
+    }
+
+    /// From now on the app says that it is not ready.
+    pub fn close(&self) {
+        self.0.app.phases().enter(Phase::Draining);
     }
 
     /// Answers one request. `busy` is held until the last byte of the answer is on its way.

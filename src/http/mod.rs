@@ -13,6 +13,7 @@ mod body;
 mod compress;
 mod connections;
 mod cors;
+mod doorway;
 mod encoding;
 pub mod error;
 mod extract;

@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use anyhow::Context;
 use hyper::Version;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 
-use crate::app::{App, Limits, Phase};
+use crate::app::{App, Limits};
 use crate::http::connections::{Connections, Order, Seat, Watched};
+use crate::http::doorway::Doorway;
 use crate::http::front::Front;
 
 /// Pause after a failed accept: out of file descriptors, which others have to give back first.
@@ -28,17 +31,56 @@ const HTTP2_STREAMS: u32 = 128;
 /// load balancers to notice, no new connections, what is under way finishes or runs out of time,
 /// the store is flushed.
 pub async fn run(listener: TcpListener, app: App, stop: impl Future<Output = ()>) {
-    serve(listener, Front::new(&app), &app, stop).await;
+    let limits = app.limits().clone();
+    serve(listener, Doorway::open(Front::new(&app)), &limits, stop).await;
     app.close().await;
+}
+
+/// The same for an app that is yet to be opened by `open`, which may take its time: until then
+/// the probes answer, and everything else is told to come back. `opened` hears of the app.
+pub async fn run_opening(
+    listener: TcpListener,
+    limits: Limits,
+    open: impl FnOnce() -> anyhow::Result<App> + Send + 'static,
+    opened: impl FnOnce(&App) -> anyhow::Result<()>,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let doorway = Doorway::closed();
+    let (stop_serving, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn({
+        let (doorway, limits) = (doorway.clone(), limits.clone());
+        async move { serve(listener, doorway, &limits, async { drop(stopped.await) }).await }
+    });
+    let mut stop = std::pin::pin!(stop);
+    let opening = tokio::select! {
+        opening = tokio::task::spawn_blocking(open) => opening,
+        // What is half open is on disk as it was, or a little further.
+        () = &mut stop => return Ok(()),
+    };
+    let app = opening.context("the store could not be opened").flatten().inspect_err(|_| {
+        serving.abort();
+    })?;
+    doorway.lead_to(Front::new(&app));
+    opened(&app)?;
+    stop.await;
+    drop(stop_serving);
+    let _ = serving.await;
+    app.close().await;
+    Ok(())
 }
 
 /// Serves nothing but the metrics of `app` on a listener of their own, until `stop` resolves.
 pub async fn run_metrics(listener: TcpListener, app: App, stop: impl Future<Output = ()>) {
-    serve(listener, Front::of_metrics(&app), &app, stop).await;
+    let limits = Limits { shutdown_delay: Duration::ZERO, ..app.limits().clone() };
+    serve(listener, Doorway::open(Front::of_metrics(&app)), &limits, stop).await;
 }
 
-async fn serve(listener: TcpListener, front: Front, app: &App, stop: impl Future<Output = ()>) {
-    let limits = app.limits();
+async fn serve(
+    listener: TcpListener,
+    doorway: Doorway,
+    limits: &Limits,
+    stop: impl Future<Output = ()>,
+) {
     let connections = Connections::new(limits);
     let builder = Arc::new(builder(limits));
     let looking = tokio::spawn({
@@ -47,7 +89,7 @@ async fn serve(listener: TcpListener, front: Front, app: &App, stop: impl Future
     });
     let mut stop = std::pin::pin!(async {
         stop.await;
-        app.phases().enter(Phase::Draining);
+        doorway.close();
         tokio::time::sleep(limits.shutdown_delay).await;
     });
     loop {
@@ -57,7 +99,7 @@ async fn serve(listener: TcpListener, front: Front, app: &App, stop: impl Future
             stream = accept(&listener, &connections, limits.connections) => stream,
         };
         let seat = connections.sit();
-        tokio::spawn(attend(stream, seat, front.clone(), builder.clone()));
+        tokio::spawn(attend(stream, seat, doorway.clone(), builder.clone()));
     }
     drop(listener);
     connections.finish();
@@ -74,15 +116,19 @@ async fn serve(listener: TcpListener, front: Front, app: &App, stop: impl Future
 }
 
 /// Serves one connection until it closes or is told to.
-async fn attend<S>(stream: S, seat: Seat, front: Front, builder: Arc<auto::Builder<TokioExecutor>>)
-where
+async fn attend<S>(
+    stream: S,
+    seat: Seat,
+    doorway: Doorway,
+    builder: Arc<auto::Builder<TokioExecutor>>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let watch = seat.watch.clone();
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let busy = watch.begin(request.version() == Version::HTTP_2);
-        let front = front.clone();
-        async move { Ok::<_, Infallible>(front.answer(request, busy).await) }
+        let doorway = doorway.clone();
+        async move { Ok::<_, Infallible>(doorway.answer(request, busy).await) }
     });
     let stream = TokioIo::new(Watched { stream, watch: seat.watch.clone() });
     let mut connection = std::pin::pin!(builder.serve_connection(stream, service));

@@ -1,0 +1,112 @@
+//! The doorway: leads to the front door once there is an app behind it; answers probes before.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Request, StatusCode};
+use serde_json::json;
+
+use crate::clock;
+use crate::http::front::Front;
+
+/// Where connections come in, from the first moment on.
+#[derive(Clone)]
+pub(super) struct Doorway(Arc<OnceLock<Front>>);
+
+impl Doorway {
+    /// A doorway with nothing behind it yet.
+    pub fn closed() -> Self {
+        Self(Arc::default())
+    }
+
+    pub fn open(front: Front) -> Self {
+        Self(Arc::new(OnceLock::from(front)))
+    }
+
+    /// Leads to `front` from now on.
+    pub fn lead_to(&self, front: Front) {
+        let _ = self.0.set(front);
+    }
+
+    /// Says "not ready" from now on.
+    pub fn close(&self) {
+        if let Some(front) = self.0.get() {
+            front.close();
+        }
+    }
+
+    pub async fn answer<B, H>(&self, request: Request<B>, busy: H) -> Response
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+        H: Send + Unpin + 'static,
+    {
+        match self.0.get() {
+            Some(front) => front.answer(request, busy).await,
+            None => before(request.uri().path()),
+        }
+    }
+}
+
+/// What is answered while the store is being opened: that we live, and that it takes a moment.
+fn before(path: &str) -> Response {
+    let timestamp = clock::rfc3339(clock::system_ms());
+    let version = env!("CARGO_PKG_VERSION");
+    let (status, body) = match path {
+        "/health" => (
+            StatusCode::OK,
+            json!({ "status": "healthy", "timestamp": timestamp, "version": version }),
+        ),
+        "/health/live" => (StatusCode::OK, json!({ "status": "UP", "timestamp": timestamp })),
+        "/health/ready" | "/ready" => {
+            let database =
+                json!({ "status": "DOWN", "details": {}, "error": "the store is being opened" });
+            let checks = json!({ "database": database });
+            let body = json!({ "status": "DOWN", "timestamp": timestamp, "checks": checks });
+            (StatusCode::SERVICE_UNAVAILABLE, body)
+        }
+        "/startup" => {
+            let body = json!({ "status": "DOWN", "timestamp": timestamp });
+            (StatusCode::SERVICE_UNAVAILABLE, body)
+        }
+        _ => {
+            let body = json!({
+                "status": 503,
+                "message": "The server is starting. Try again.",
+                "data": {},
+                "code": "busy",
+                "request_id": "",
+            });
+            (StatusCode::SERVICE_UNAVAILABLE, body)
+        }
+    };
+    let kind = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let again = (RETRY_AFTER, HeaderValue::from_static("1"));
+    (status, [kind, again], Body::from(body.to_string())).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn before_the_store_is_open_we_live_but_are_not_ready() {
+        let doorway = Doorway::closed();
+        for (path, status) in [
+            ("/health", 200),
+            ("/health/live", 200),
+            ("/health/ready", 503),
+            ("/ready", 503),
+            ("/startup", 503),
+            ("/api/health", 503),
+            ("/api/collections", 503),
+        ] {
+            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+            assert_eq!(doorway.answer(request, ()).await.status().as_u16(), status, "{path}");
+        }
+    }
+}
