@@ -11,7 +11,7 @@ use http::{HeaderValue, Request, StatusCode};
 use serde_json::json;
 
 use crate::clock;
-use crate::http::front::Front;
+use crate::http::front::{Front, Visit};
 
 /// Where connections come in, from the first moment on.
 #[derive(Clone)]
@@ -39,14 +39,14 @@ impl Doorway {
         }
     }
 
-    pub async fn answer<B, H>(&self, request: Request<B>, busy: H) -> Response
+    pub async fn answer<B, H>(&self, request: Request<B>, visit: Visit<H>) -> Response
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
         H: Send + Unpin + 'static,
     {
         match self.0.get() {
-            Some(front) => front.answer(request, busy).await,
+            Some(front) => front.answer(request, visit).await,
             None => before(request.uri().path()),
         }
     }
@@ -105,8 +105,9 @@ mod tests {
             ("/api/health", 503),
             ("/api/collections", 503),
         ] {
+            let visit = Visit { peer: [127, 0, 0, 1].into(), busy: () };
             let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-            assert_eq!(doorway.answer(request, ()).await.status().as_u16(), status, "{path}");
+            assert_eq!(doorway.answer(request, visit).await.status().as_u16(), status, "{path}");
         }
     }
 }

@@ -38,7 +38,7 @@ impl FromRequestParts<App> for Asked {
 }
 
 /// Who holds the token of these headers.
-fn caller(app: &App, headers: &HeaderMap, now_ms: i64) -> Result<Caller> {
+pub(super) fn caller(app: &App, headers: &HeaderMap, now_ms: i64) -> Result<Caller> {
     let token = headers.get(AUTHORIZATION).and_then(|token| token.to_str().ok());
     match token {
         None | Some("") => Ok(Caller::Guest),

@@ -1,5 +1,6 @@
 //! What happens to every request, once: names, limits, time-out, panic, headers, count and line.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -47,6 +48,13 @@ const SECURITY: [(HeaderName, HeaderValue); 4] = [
 #[derive(Clone)]
 pub(super) struct Front(Arc<Inner>);
 
+/// On whose behalf a request comes.
+pub(super) struct Visit<H> {
+    pub peer: IpAddr,
+    /// Held until the last byte of the answer is on its way.
+    pub busy: H,
+}
+
 struct Inner {
     app: App,
     router: Router,
@@ -74,8 +82,8 @@ impl Front {
         self.0.app.phases().enter(Phase::Draining);
     }
 
-    /// Answers one request. `busy` is held until the last byte of the answer is on its way.
-    pub async fn answer<B, H>(&self, request: Request<B>, busy: H) -> Response
+    /// Answers one request.
+    pub async fn answer<B, H>(&self, request: Request<B>, visit: Visit<H>) -> Response
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -85,7 +93,7 @@ impl Front {
         let in_flight = metrics::IN_FLIGHT.mark();
         let headers = request.headers();
         let header = |name| headers.get(name).map(HeaderValue::as_bytes);
-        let trip = Arc::new(Trip::start(header(&REQUEST_ID), header(&TRACEPARENT)));
+        let trip = Arc::new(Trip::start(visit.peer, header(&REQUEST_ID), header(&TRACEPARENT)));
         let origin = headers.get(ORIGIN).cloned();
         let accepted = encoding::accepted(headers);
         let method = request.method().clone();
@@ -94,7 +102,7 @@ impl Front {
         self.dress(response.headers_mut(), &trip, origin.as_ref());
         self.tell(&trip, &method, response.status(), started);
         if response.body().size_hint().exact().is_none() {
-            return response.map(|body| Body::new(Streamed::new(body, (busy, in_flight))));
+            return response.map(|body| Body::new(Streamed::new(body, (visit.busy, in_flight))));
         }
         response
     }
@@ -199,7 +207,8 @@ mod tests {
         let limits = Limits { request_time: Duration::from_millis(20), ..Limits::default() };
         let app = App::open(Options { limits, ..Options::default() }).unwrap();
         let front = Front::with(&app, router);
-        let response = front.answer(Request::new(Body::empty()), ()).await;
+        let visit = Visit { peer: [127, 0, 0, 1].into(), busy: () };
+        let response = front.answer(Request::new(Body::empty()), visit).await;
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         (parts.status, serde_json::from_slice(&bytes).unwrap())

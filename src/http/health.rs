@@ -1,13 +1,24 @@
 //! Probes: is it alive, has it started, is it ready.
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use crate::app::{App, Condition, Phase};
 use crate::clock;
+use crate::domain::Result;
+use crate::http::extract;
+use crate::telemetry::trip;
+
+/// What everybody is told.
+const HEALTHY: &str = r#"{"code":200,"message":"API is healthy.","data":{}}"#;
+/// Headers in which proxies say whom they speak for, the likeliest first.
+const PROXY_HEADERS: [&str; 4] =
+    ["X-Forwarded-For", "X-Real-IP", "CF-Connecting-IP", "Fly-Client-IP"];
 
 /// `GET /health`: the short answer, as soon as the socket is bound.
 pub(super) async fn brief(State(app): State<App>) -> Json<Value> {
@@ -50,9 +61,28 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// `GET /api/health`: what the SDKs ask.
-pub(super) async fn api() -> Json<Value> {
-    Json(json!({ "code": 200, "message": "API is healthy.", "data": {} }))
+/// `GET /api/health`: what the SDKs ask; superusers are told a little more.
+pub(super) async fn api(State(app): State<App>, headers: HeaderMap) -> Result<Response> {
+    let body = match headers.contains_key(AUTHORIZATION) {
+        true if extract::caller(&app, &headers, app.clock().now_ms())?.is_superuser() => {
+            Body::from(for_superusers(&headers).to_string())
+        }
+        _ => Body::from(HEALTHY),
+    };
+    Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
+}
+
+fn for_superusers(headers: &HeaderMap) -> Value {
+    let proxied = PROXY_HEADERS.into_iter().find(|name| headers.contains_key(*name));
+    json!({
+        "code": 200,
+        "message": "API is healthy.",
+        "data": {
+            "canBackup": true,
+            "realIP": trip::with(|trip| trip.peer().to_string()).unwrap_or_default(),
+            "possibleProxyHeader": proxied.unwrap_or_default(),
+        },
+    })
 }
 
 fn timestamp(app: &App) -> String {

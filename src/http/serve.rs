@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use tokio::sync::oneshot;
 use crate::app::{App, Limits};
 use crate::http::connections::{Connections, Order, Seat, Watched};
 use crate::http::doorway::Doorway;
-use crate::http::front::Front;
+use crate::http::front::{Front, Visit};
 
 /// Pause after a failed accept: out of file descriptors, which others have to give back first.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
@@ -93,13 +94,13 @@ async fn serve(
         tokio::time::sleep(limits.shutdown_delay).await;
     });
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             biased;
             () = &mut stop => break,
             stream = accept(&listener, &connections, limits.connections) => stream,
         };
         let seat = connections.sit();
-        tokio::spawn(attend(stream, seat, doorway.clone(), builder.clone()));
+        tokio::spawn(attend(stream, peer, seat, doorway.clone(), builder.clone()));
     }
     drop(listener);
     connections.finish();
@@ -118,6 +119,7 @@ async fn serve(
 /// Serves one connection until it closes or is told to.
 async fn attend<S>(
     stream: S,
+    peer: IpAddr,
     seat: Seat,
     doorway: Doorway,
     builder: Arc<auto::Builder<TokioExecutor>>,
@@ -127,8 +129,9 @@ async fn attend<S>(
     let watch = seat.watch.clone();
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let busy = watch.begin(request.version() == Version::HTTP_2);
+        let visit = Visit { peer, busy };
         let doorway = doorway.clone();
-        async move { Ok::<_, Infallible>(doorway.answer(request, busy).await) }
+        async move { Ok::<_, Infallible>(doorway.answer(request, visit).await) }
     });
     let stream = TokioIo::new(Watched { stream, watch: seat.watch.clone() });
     let mut connection = std::pin::pin!(builder.serve_connection(stream, service));
@@ -149,15 +152,15 @@ async fn attend<S>(
 }
 
 /// Accepts the next connection, when there is room for it.
-async fn accept(listener: &TcpListener, connections: &Connections, limit: usize) -> TcpStream {
+async fn accept(listener: &TcpListener, connections: &Connections, limit: usize) -> (TcpStream, IpAddr) {
     while connections.len() >= limit {
         tokio::time::sleep(LOOK_FOR_LEAVERS).await;
     }
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 let _ = stream.set_nodelay(true);
-                return stream;
+                return (stream, peer.ip());
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");

@@ -1,6 +1,7 @@
 //! A trip: what is known of the request under way, wherever in the house its work is done.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use crate::telemetry::series::RouteSeries;
@@ -14,6 +15,8 @@ pub struct Trip {
     id: Id,
     /// The 16 random bytes that name the trace, and the 8 that name our part in it.
     trace: Trace,
+    /// Whose connection it came on.
+    peer: IpAddr,
     /// Where it is counted, once its route is found.
     route: OnceLock<&'static RouteSeries>,
 }
@@ -40,7 +43,7 @@ tokio::task_local! {
 
 impl Trip {
     /// Starts a trip; takes over the caller's request id and trace where they are well-formed.
-    pub fn start(request_id: Option<&[u8]>, traceparent: Option<&[u8]>) -> Self {
+    pub fn start(peer: IpAddr, request_id: Option<&[u8]>, traceparent: Option<&[u8]>) -> Self {
         let span = random();
         let trace = match traceparent.and_then(parse_traceparent) {
             Some((id, sampled)) => Trace { id, span, sampled },
@@ -57,7 +60,7 @@ impl Trip {
                 Id::Made(digits)
             }
         };
-        Self { id, trace, route: OnceLock::new() }
+        Self { id, trace, peer, route: OnceLock::new() }
     }
 
     /// The request id: the caller's own, or one that we made.
@@ -66,6 +69,11 @@ impl Trip {
             Id::Given(id) => id,
             Id::Made(digits) => std::str::from_utf8(digits).expect("hexadecimal is ASCII"),
         }
+    }
+
+    /// The address at the other end of the connection: the caller's, or that of a proxy.
+    pub fn peer(&self) -> IpAddr {
+        self.peer
     }
 
     /// The `traceparent` that goes out: the same trace, our span.
@@ -169,19 +177,23 @@ fn random() -> u64 {
 mod tests {
     use super::*;
 
+    fn start(request_id: Option<&[u8]>, traceparent: Option<&[u8]>) -> Trip {
+        Trip::start([127, 0, 0, 1].into(), request_id, traceparent)
+    }
+
     const PARENT: &[u8] = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     #[test]
     fn takes_over_a_harmless_request_id_and_no_other() {
-        assert_eq!(Trip::start(Some(b"abc-1.2"), None).id(), "abc-1.2");
+        assert_eq!(start(Some(b"abc-1.2"), None).id(), "abc-1.2");
         for bad in [&b""[..], b"a b", b"a\"b", b"\xff", b"a\nb", &[b'a'; 129]] {
-            assert_eq!(Trip::start(Some(bad), None).id().len(), 32);
+            assert_eq!(start(Some(bad), None).id().len(), 32);
         }
     }
 
     #[test]
     fn goes_on_with_the_callers_trace_under_a_span_of_its_own() {
-        let trip = Trip::start(None, Some(PARENT));
+        let trip = start(None, Some(PARENT));
         let out = trip.traceparent();
         assert_eq!(&out[..36], &PARENT[..36]);
         assert_ne!(&out[36..52], &PARENT[36..52]);
@@ -204,6 +216,6 @@ mod tests {
 
     #[test]
     fn random_names_differ() {
-        assert_ne!(Trip::start(None, None).id(), Trip::start(None, None).id());
+        assert_ne!(start(None, None).id(), start(None, None).id());
     }
 }
