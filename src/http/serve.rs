@@ -152,7 +152,11 @@ async fn attend<S>(
 }
 
 /// Accepts the next connection, when there is room for it.
-async fn accept(listener: &TcpListener, connections: &Connections, limit: usize) -> (TcpStream, IpAddr) {
+async fn accept(
+    listener: &TcpListener,
+    connections: &Connections,
+    limit: usize,
+) -> (TcpStream, IpAddr) {
     while connections.len() >= limit {
         tokio::time::sleep(LOOK_FOR_LEAVERS).await;
     }
