@@ -38,7 +38,7 @@ impl Shared {
     pub fn apply_round(&self) -> Result<Option<Applied>> {
         let mut upto = self.oldest_live();
         let is_blocked = self.log.lock().front().is_some_and(|group| group.position > upto);
-        if is_blocked && self.window_bytes.load(SeqCst) >= self.window_limit {
+        if is_blocked && self.window_bytes.load(SeqCst) >= self.options.window_bytes {
             // A reader that takes too long must not stop the writers.
             upto = self.head.load(SeqCst);
             self.end_snapshots_before(upto);
@@ -64,7 +64,7 @@ impl Shared {
         let freed = self.window.retire(&keys, done);
         self.applied.store(done, SeqCst);
         let before = self.window_bytes.fetch_sub(freed, SeqCst);
-        if before >= self.window_limit {
+        if before >= self.options.window_bytes {
             self.room.1.notify_all();
         }
         Ok(Some(applied))
@@ -88,6 +88,7 @@ impl Shared {
             if closing {
                 return;
             }
+            self.start_base_if_due();
             self.rest(unclaimed.is_some());
         }
     }

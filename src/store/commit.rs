@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::Instant;
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
@@ -36,6 +37,8 @@ pub(super) struct Core {
     /// Counters as they stand after the latest group, as far as they were needed.
     pub counts: HashMap<Bytes, u64>,
     pub writer: Writer,
+    /// When the free space of the volume was last looked at, and what was found.
+    pub space_seen: Option<(Instant, Result<(), String>)>,
 }
 
 #[derive(Default)]
@@ -187,7 +190,7 @@ impl Shared {
 
     /// Validates, writes and publishes one group; returns what became of each request.
     fn commit(self: &Arc<Self>, core: &mut Core, group: Vec<Request>) -> Vec<(Party, Verdict)> {
-        if let Some(why) = self.refusal() {
+        if let Some(why) = self.refusal(core) {
             return group.into_iter().map(|r| (r.party, Verdict::Failed(why.clone()))).collect();
         }
         let seq = core.seq + 1;
@@ -223,14 +226,14 @@ impl Shared {
         }
     }
 
-    fn refusal(&self) -> Option<Error> {
+    fn refusal(&self, core: &mut Core) -> Option<Error> {
         if let Some(why) = self.broken() {
             return Some(Error::Broken(why));
         }
         if self.stop.load(SeqCst) {
             return Some(Error::ReadOnly("it is closing".to_owned()));
         }
-        None
+        self.check_space(core).err().map(Error::ReadOnly)
     }
 
     /// Checks that nothing a request read has changed; if it has, runs its rule here, where
@@ -332,7 +335,9 @@ impl Shared {
 
     fn reserve(&self, journal: &mut Journal, len: usize) -> Result<(), String> {
         let room = journal.reserve(len);
-        self.read_only.store(room.is_err(), SeqCst);
+        if room.is_err() {
+            self.read_only.store(true, SeqCst);
+        }
         room.map_err(|error| format!("the journal cannot grow: {error}"))
     }
 }

@@ -1,5 +1,6 @@
 //! The store as others see it: opened, read, written, closed.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::thread::JoinHandle;
@@ -12,7 +13,7 @@ use crate::store::load;
 use crate::store::open::{Home, OpenError, Options};
 use crate::store::shared::Shared;
 use crate::store::snapshot::Snapshot;
-use crate::store::state::State;
+use crate::store::state::{Applied, Memory, State};
 use crate::store::stats::{Stats, Tally};
 
 /// Keys and bytes: every read is a snapshot, every write serializable, and durable when answered.
@@ -26,10 +27,10 @@ impl Store {
     /// cannot serve.
     pub fn open(options: Options) -> Result<Self, OpenError> {
         let shared = match options.home.clone() {
-            Home::Memory => load::memory(options, Default::default()),
-            Home::Files(path) => load::files(options, &path)?,
+            Home::Memory => load::memory(&options, Memory::default(), &Applied::default()),
+            Home::Files(path) => load::files(&options, &path)?,
         };
-        let store = Self { shared, applier: Mutex::default() };
+        let store = Self::around(shared);
         if let State::Sled(_) = store.shared.state {
             let shared = store.shared.clone();
             let thread = std::thread::Builder::new()
@@ -43,8 +44,18 @@ impl Store {
 
     /// Opens a throw-away store.
     pub fn memory(derive: Arc<dyn Derive>) -> Self {
-        let shared = load::memory(Options::new(Home::Memory, derive), Default::default());
+        let options = Options::new(Home::Memory, derive);
+        Self::around(load::memory(&options, Memory::default(), &Applied::default()))
+    }
+
+    pub(super) fn around(shared: Arc<Shared>) -> Self {
         Self { shared, applier: Mutex::default() }
+    }
+
+    /// Sets the state in the data directory `path` aside: the next open makes it anew from base
+    /// and journal.
+    pub fn forget_state(path: &Path) -> Result<(), OpenError> {
+        load::forget_state(path)
     }
 
     /// All of the store as of now.
@@ -59,6 +70,7 @@ impl Store {
         // Whoever leads now finishes first.
         drop(self.shared.core.lock());
         self.shared.wake_applier();
+        self.shared.join_base();
         if let Some(thread) = self.applier.lock().take() {
             // A panic of the applier was its last word; the journal has everything.
             let _ = thread.join();

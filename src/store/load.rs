@@ -1,57 +1,49 @@
-//! Brings a state and a journal together: replay when a store opens.
+//! Brings a state and a journal together when a store opens.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::store::Error;
+use crate::store::base;
 use crate::store::batch::position;
 use crate::store::commit::Core;
 use crate::store::directory::Directory;
-use crate::store::journal::frame::{Frame, Writer};
-use crate::store::journal::{self, Damage, End, Journal};
+use crate::store::journal::frame::Writer;
+use crate::store::journal::{End, Journal};
 use crate::store::open::{OpenError, Options};
+use crate::store::replay::{self, Trouble};
 use crate::store::shared::{Parts, Shared};
 use crate::store::state::{Applied, Memory, Refused, Sled, State};
-use crate::store::tx::Tx;
-
-/// Keys changed by replay before the state is told of them.
-const REPLAY_KEYS: usize = 20_000;
 
 /// A store without a home, starting from `state`.
-pub(super) fn memory(options: Options, state: Memory) -> Arc<Shared> {
-    shared(&options, State::Memory(state), None, &Applied::default())
+pub(super) fn memory(options: &Options, state: Memory, applied: &Applied) -> Arc<Shared> {
+    shared(options, State::Memory(state), None, applied)
 }
 
 /// The store in the directory `path`.
-pub(super) fn files(options: Options, path: &Path) -> Result<Arc<Shared>, OpenError> {
+pub(super) fn files(options: &Options, path: &Path) -> Result<Arc<Shared>, OpenError> {
     let directory = Directory::open(path)?;
-    let aside = |name: &str, why: &str| {
-        directory.set_aside(name, why).map_err(|error| OpenError::io(directory.path(), &error))
-    };
     if Sled::is_half_made(&directory.state()) {
-        aside("state", "half")?;
+        aside(&directory, "half")?;
     }
     let state = match Sled::open(&directory.state(), options.cache_bytes) {
         Ok(state) => state,
         Err(Refused::Io(error)) => return Err(OpenError::Io(format!("the state: {error}"))),
         Err(Refused::Damaged(why)) => {
             tracing::warn!("the state is damaged and is made anew from the journal: {why}");
-            aside("state", "damaged")?;
-            fresh(&directory, &options)?
+            aside(&directory, "damaged")?;
+            fresh(&directory, options)?
         }
     };
-    match replay(&options, &directory, state) {
-        Ok((loaded, end)) => finish(loaded, &options, directory, end),
+    match bring_up(options, &directory, state) {
+        Ok(loaded) => finish(loaded, options, directory),
         Err(Trouble::Refused(error)) => Err(error),
         Err(Trouble::State(why)) => {
             tracing::warn!("the state does not fit the journal and is made anew from it: {why}");
-            aside("state", "damaged")?;
-            let state = fresh(&directory, &options)?;
-            match replay(&options, &directory, state) {
-                Ok((loaded, end)) => finish(loaded, &options, directory, end),
+            aside(&directory, "damaged")?;
+            let state = fresh(&directory, options)?;
+            match bring_up(options, &directory, state) {
+                Ok(loaded) => finish(loaded, options, directory),
                 Err(Trouble::Refused(error)) => Err(error),
                 Err(Trouble::State(why)) => Err(OpenError::Damaged(why)),
             }
@@ -59,16 +51,15 @@ pub(super) fn files(options: Options, path: &Path) -> Result<Arc<Shared>, OpenEr
     }
 }
 
-enum Trouble {
-    /// The state is of no use; the journal may be fine.
-    State(String),
-    Refused(OpenError),
+/// Sets the state aside, so that the next open makes it anew from base and journal.
+pub(super) fn forget_state(path: &Path) -> Result<(), OpenError> {
+    let directory = Directory::open(path)?;
+    aside(&directory, "old")
 }
 
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Self {
-        Self::State(error.to_string())
-    }
+fn aside(directory: &Directory, why: &str) -> Result<(), OpenError> {
+    let moved = directory.set_aside("state", why);
+    moved.map(drop).map_err(|error| OpenError::io(directory.path(), &error))
 }
 
 fn fresh(directory: &Directory, options: &Options) -> Result<Sled, OpenError> {
@@ -93,137 +84,52 @@ fn shared(
         at: 0,
         counts: HashMap::new(),
         writer: Writer::default(),
+        space_seen: None,
     };
     Shared::new(Parts {
         state,
         core,
         head: position::end_of(applied.seq),
         stamp: applied.stamp,
-        derive: options.derive.clone(),
-        clock: options.clock.clone(),
-        on_fatal: options.on_fatal.clone(),
-        window_limit: options.window_bytes,
+        options: options.clone(),
         directory,
     })
 }
 
-/// Applies to `state` every group of the journal that it does not have.
-fn replay(options: &Options, directory: &Directory, state: Sled) -> Result<(Loaded, End), Trouble> {
+/// Makes of `state` what base and journal add up to.
+fn bring_up(
+    options: &Options,
+    directory: &Directory,
+    state: Sled,
+) -> Result<(Arc<Shared>, Applied, End), Trouble> {
     let applied = state.applied()?;
     let shared = shared(options, State::Sled(state), None, &applied);
-    let mut replay = Replay::new(&shared, applied);
-    let mut state_trouble = None;
-    let scanned = journal::scan(&directory.journal(), &directory.line(), applied.seq, |frame| {
-        replay.frame(&frame).map_err(|error| {
-            state_trouble = Some(error.to_string());
-            "replay failed".to_owned()
-        })
-    });
-    if let Some(why) = state_trouble {
-        return Err(Trouble::State(why));
-    }
-    let end = scanned.map_err(|damage| {
-        Trouble::Refused(match damage {
-            Damage::Damaged(what) => OpenError::Damaged(what),
-            Damage::Io(error) => OpenError::io(&directory.journal(), &error),
-        })
-    })?;
-    let missing = |what: &str| Trouble::Refused(OpenError::Damaged(what.to_owned()));
-    let last = end.last.as_ref().map_or(0, |head| head.seq);
-    if last < applied.seq {
-        return Err(missing("the journal ends before what the state has: its end is missing"));
-    }
-    if end.first.as_ref().is_some_and(|first| first.seq > applied.seq + 1) {
-        return Err(missing("the journal begins after what the state has"));
-    }
-    if let Some(head) = end.last.as_ref().filter(|head| head.seq == applied.seq)
-        && head.gid != applied.gid
-    {
-        return Err(Trouble::State("it is of another history".to_owned()));
-    }
-    let applied = replay.finish()?;
-    Ok((Loaded { shared, applied }, end))
-}
-
-struct Loaded {
-    shared: Arc<Shared>,
-    applied: Applied,
+    let (applied, end) = if applied.seq == 0 {
+        replay::from_base(&shared, directory)?
+    } else {
+        replay::from_state(&shared, directory, applied)?
+    };
+    Ok((shared, applied, end))
 }
 
 /// Makes a store that can be written to of what replay left.
 fn finish(
-    loaded: Loaded,
+    (replayed, applied, end): (Arc<Shared>, Applied, End),
     options: &Options,
     directory: Directory,
-    end: End,
 ) -> Result<Arc<Shared>, OpenError> {
-    let Loaded { shared: replayed, applied } = loaded;
     let state = Arc::into_inner(replayed).expect("replay is over and shared it with nobody").state;
     let at = end.last.as_ref().map_or(0, |head| head.at);
     let path = directory.journal();
     let journal = Journal::resume(&path, directory.line(), options.segment_bytes, end);
     let journal = journal.map_err(|error| OpenError::io(&path, &error))?;
+    let bases = base::list(&directory.bases(), &directory.line(), true);
+    let bases = bases.map_err(|error| OpenError::io(&directory.bases(), &error))?;
     let shared = shared(options, state, Some(directory), &applied);
+    *shared.base.lock() = bases.into_iter().next_back();
     let mut core = shared.core.lock();
     core.journal = Some(journal);
     core.at = at;
     drop(core);
     Ok(shared)
-}
-
-/// Does journaled groups again, by the code that did them first.
-struct Replay<'a> {
-    shared: &'a Arc<Shared>,
-    tx: Tx,
-    /// Counters as the latest group left them. Set, never added: however much of a group the state
-    /// already had, they come out right.
-    counts: HashMap<Bytes, u64>,
-    applied: Applied,
-    groups: u64,
-}
-
-impl<'a> Replay<'a> {
-    fn new(shared: &'a Arc<Shared>, applied: Applied) -> Self {
-        Self { shared, tx: Tx::replay(shared), counts: HashMap::new(), applied, groups: 0 }
-    }
-
-    fn frame(&mut self, frame: &Frame) -> Result<(), Error> {
-        if self.groups == 0 && frame.head.seq == self.applied.seq + 1 {
-            let expected = self.applied.gid;
-            if frame.head.prev != expected {
-                return Err(Error::Broken("it is of another history".to_owned()));
-            }
-        }
-        for op in frame.batches.iter().flat_map(|batch| &batch.ops) {
-            self.tx.redo(op)?;
-        }
-        self.counts.extend(frame.counts.iter().cloned());
-        let head = &frame.head;
-        self.applied = Applied { seq: head.seq, gid: head.gid, stamp: head.stamp };
-        self.groups += 1;
-        if self.tx.len() >= REPLAY_KEYS {
-            self.apply()?;
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self) -> Result<(), Error> {
-        let mut batch = self.tx.take();
-        let number = |count: u64| Some(Bytes::copy_from_slice(&count.to_be_bytes()));
-        batch.writes.extend(self.counts.drain().map(|(counter, count)| (counter, number(count))));
-        self.shared.state.apply(&batch.writes, position::end_of(self.applied.seq))
-    }
-
-    fn finish(mut self) -> Result<Applied, Error> {
-        if self.groups == 0 {
-            return Ok(self.applied);
-        }
-        self.apply()?;
-        if let State::Sled(state) = &self.shared.state {
-            state.claim(&self.applied)?;
-            state.sweep()?;
-        }
-        tracing::info!("replayed {} groups of the journal", self.groups);
-        Ok(self.applied)
-    }
 }

@@ -8,27 +8,37 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 mod applier;
+mod base;
 mod batch;
+mod check;
 pub mod codec;
 mod commit;
 #[cfg(test)]
 mod contract;
 pub mod directory;
+mod fork;
 mod home;
 mod journal;
 pub mod keys;
 mod layers;
 mod load;
 mod open;
+mod replay;
+#[cfg(test)]
+mod restarts;
 mod shared;
 mod snapshot;
+mod space;
 mod state;
 mod stats;
 mod tx;
+mod upkeep;
 mod window;
 mod writing;
 
 pub use batch::Op;
+pub use check::Report;
+pub use fork::Mark;
 pub use home::Store;
 pub use open::{Clock, Home, OnFatal, OpenError, Options};
 pub use snapshot::Snapshot;

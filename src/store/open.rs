@@ -35,6 +35,11 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Free space of the volume below which no writes are taken.
     pub reserve_bytes: u64,
+    /// A base is made when the journal since the last is larger than this, and than that base.
+    pub base_bytes: u64,
+    /// Journal below a base is kept for history, this long and up to this size.
+    pub retention_us: u64,
+    pub retention_bytes: u64,
     pub on_fatal: OnFatal,
 }
 
@@ -48,6 +53,9 @@ impl Options {
             window_bytes: 32 << 20,
             segment_bytes: 16 << 20,
             reserve_bytes: 128 << 20,
+            base_bytes: 64 << 20,
+            retention_us: 7 * 24 * 3600 * 1_000_000,
+            retention_bytes: 1 << 30,
             on_fatal: Arc::new(|_| {}),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -11,10 +12,11 @@ use crate::store::Derive;
 use crate::store::Error;
 use crate::store::Memos;
 use crate::store::Result;
+use crate::store::base::Base;
 use crate::store::batch::Writes;
 use crate::store::commit::{Core, Queue};
 use crate::store::directory::Directory;
-use crate::store::open::{Clock, OnFatal};
+use crate::store::open::{Clock, Options};
 use crate::store::state::State;
 use crate::store::stats::{self, Counters};
 use crate::store::window::Window;
@@ -34,7 +36,6 @@ pub(super) struct Shared {
     /// Positions of live snapshots, and how many are at each.
     live: Mutex<BTreeMap<u64, usize>>,
     pub window_bytes: AtomicUsize,
-    pub window_limit: usize,
     /// Groups that the state does not have yet, oldest first.
     pub log: Mutex<VecDeque<Group>>,
     pub room: (Mutex<()>, Condvar),
@@ -46,14 +47,18 @@ pub(super) struct Shared {
     pub derive: Arc<dyn Derive>,
     pub memos: Memos,
     pub clock: Clock,
+    pub options: Options,
     /// The largest creation stamp given.
     pub stamp: AtomicU64,
     /// Set once the journal failed: nobody knows what the disk has, so nothing more is written.
     broken: Mutex<Option<String>>,
-    pub on_fatal: OnFatal,
     pub read_only: AtomicBool,
     pub counters: Counters,
     pub directory: Option<Directory>,
+    /// The newest base, and how much journal there may be before the next.
+    pub base: Mutex<Option<Base>>,
+    pub base_patience: AtomicU64,
+    pub base_thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// A committed group on its way into the state.
@@ -70,10 +75,7 @@ pub(super) struct Parts {
     pub core: Core,
     pub head: u64,
     pub stamp: u64,
-    pub derive: Arc<dyn Derive>,
-    pub clock: Clock,
-    pub on_fatal: OnFatal,
-    pub window_limit: usize,
+    pub options: Options,
     pub directory: Option<Directory>,
 }
 
@@ -87,22 +89,24 @@ impl Shared {
             applied: AtomicU64::new(parts.head),
             live: Mutex::default(),
             window_bytes: AtomicUsize::new(0),
-            window_limit: parts.window_limit,
             log: Mutex::default(),
             room: Default::default(),
             wake: Default::default(),
             stop: AtomicBool::new(false),
             queue: Mutex::default(),
             core: Mutex::new(parts.core),
-            derive: parts.derive,
+            derive: parts.options.derive.clone(),
             memos: Memos::default(),
-            clock: parts.clock,
+            clock: parts.options.clock.clone(),
             stamp: AtomicU64::new(parts.stamp),
             broken: Mutex::default(),
-            on_fatal: parts.on_fatal,
             read_only: AtomicBool::new(false),
             counters: Counters::default(),
             directory: parts.directory,
+            base: Mutex::default(),
+            base_patience: AtomicU64::new(parts.options.base_bytes),
+            base_thread: Mutex::default(),
+            options: parts.options,
         })
     }
 
@@ -146,7 +150,7 @@ impl Shared {
     /// Waits until the window has room. Called before a writer takes its snapshot: a waiting
     /// writer with a snapshot would keep in the window what it waits for to leave.
     pub fn wait_for_room(&self) -> Result<()> {
-        let is_full = || self.window_bytes.load(Ordering::SeqCst) >= self.window_limit;
+        let is_full = || self.window_bytes.load(Ordering::SeqCst) >= self.options.window_bytes;
         if !is_full() {
             return Ok(());
         }
@@ -187,7 +191,7 @@ impl Shared {
         if broken.is_none() {
             *broken = Some(why.clone());
             drop(broken);
-            (self.on_fatal)(&why);
+            (self.options.on_fatal)(&why);
         }
     }
 }

@@ -54,6 +54,8 @@ enum Mode {
     Commit { deadline_ns: u64 },
     /// Journaled operations, done again.
     Replay,
+    /// The same for primary keys alone: what is derived is made at the end, from nothing.
+    Rebuild,
 }
 
 /// Keys and ranges whose change would have made a difference to the rule.
@@ -89,8 +91,9 @@ impl Tx {
         Self::new(View::newest(shared), Mode::Commit { deadline_ns })
     }
 
-    pub(super) fn replay(shared: &Arc<Shared>) -> Self {
-        let mut tx = Self::new(View::newest(shared), Mode::Replay);
+    pub(super) fn replay(shared: &Arc<Shared>, derives: bool) -> Self {
+        let mode = if derives { Mode::Replay } else { Mode::Rebuild };
+        let mut tx = Self::new(View::newest(shared), mode);
         tx.limits = (usize::MAX, usize::MAX);
         tx
     }
@@ -122,6 +125,10 @@ impl Tx {
         debug_assert!(!keys::is_derived(key), "derived keys are never put by rules");
         let (key, value) = (Bytes::copy_from_slice(key), value.into());
         self.note_op(Op::Put { key: key.clone(), value: value.clone() }, key.len() + value.len())?;
+        if self.mode == Mode::Rebuild {
+            self.batch.writes.insert(key, Some(value));
+            return Ok(());
+        }
         let old = self.get(&key)?;
         let before = self.derived(&key, old.as_deref())?;
         let after = self.derived(&key, Some(&value))?;
@@ -153,6 +160,9 @@ impl Tx {
             primary: Bytes::copy_from_slice(primary),
         };
         self.note_op(op, primary.len())?;
+        if self.mode == Mode::Rebuild {
+            return Ok(());
+        }
         let concerned = |key: &[u8]| derived.iter().any(|prefix| key.starts_with(prefix));
         let mut counters: Vec<Bytes> = self.batch.counts.keys().cloned().collect();
         counters.retain(|counter| concerned(counter));
@@ -226,7 +236,7 @@ impl Tx {
         if self.bytes > self.limits.1 {
             return Err(Error::TooLarge(format!("more than {} MiB", self.limits.1 >> 20)));
         }
-        if self.mode != Mode::Replay {
+        if !matches!(self.mode, Mode::Replay | Mode::Rebuild) {
             self.batch.ops.push(op);
         }
         Ok(())
@@ -241,7 +251,7 @@ impl Tx {
 
     fn derived(&self, key: &[u8], value: Option<&[u8]>) -> Result<Derived> {
         let mut derived = Derived::default();
-        if let Some(value) = value {
+        if let Some(value) = value.filter(|_| self.mode != Mode::Rebuild) {
             let derive = self.view.shared.derive.clone();
             derive.derive(self, key, value, &mut derived)?;
         }

@@ -113,6 +113,11 @@ impl Window {
         })
     }
 
+    pub fn clear(&self) {
+        self.map.write().clear();
+        self.keys.store(0, Relaxed);
+    }
+
     pub fn len(&self) -> usize {
         self.keys.load(Relaxed)
     }

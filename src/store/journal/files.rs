@@ -27,9 +27,17 @@ pub(in crate::store) struct Journal {
     capacity: u64,
     /// The segment after this one, on its way.
     next: Option<JoinHandle<io::Result<File>>>,
-    /// First group of each segment that has one.
-    segments: Vec<(u64, u64)>,
-    last: Option<Head>,
+    segments: Vec<Segment>,
+}
+
+/// A segment that has groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Segment {
+    number: u64,
+    bytes: u64,
+    /// Its first group, and when that was written.
+    first: u64,
+    at: u64,
 }
 
 /// Why the journal cannot be read.
@@ -45,7 +53,7 @@ pub(in crate::store) enum Damage {
 pub(in crate::store) struct End {
     pub last: Option<Head>,
     pub first: Option<Head>,
-    segments: Vec<(u64, u64)>,
+    segments: Vec<Segment>,
     number: u64,
     offset: u64,
     torn: bool,
@@ -68,7 +76,6 @@ impl Journal {
             capacity,
             next: None,
             segments: Vec::new(),
-            last: None,
         })
     }
 
@@ -79,6 +86,7 @@ impl Journal {
         segment_bytes: u64,
         end: End,
     ) -> io::Result<Self> {
+        segment::tidy(directory)?;
         if end.number == 0 {
             return Self::create(directory, line, segment_bytes);
         }
@@ -106,12 +114,7 @@ impl Journal {
             capacity,
             next: None,
             segments: end.segments,
-            last: end.last,
         })
-    }
-
-    pub fn last(&self) -> Option<&Head> {
-        self.last.as_ref()
     }
 
     /// Makes room for a frame of `len` bytes. An error leaves the journal as it was: nothing was
@@ -143,11 +146,11 @@ impl Journal {
     pub fn append(&mut self, head: &Head, frame: &[u8]) -> io::Result<()> {
         self.file.write_all_at(frame, self.offset)?;
         self.file.sync_data()?;
-        if self.segments.last().is_none_or(|(number, _)| *number != self.number) {
-            self.segments.push((self.number, head.seq));
+        if self.segments.last().is_none_or(|segment| segment.number != self.number) {
+            let (number, bytes) = (self.number, self.capacity);
+            self.segments.push(Segment { number, bytes, first: head.seq, at: head.at });
         }
         self.offset += frame.len() as u64;
-        self.last = Some(head.clone());
         if self.next.is_none() && self.offset * 2 > self.capacity {
             let (directory, line) = (self.directory.clone(), self.line);
             let (number, bytes) = (self.number + 1, self.segment_bytes);
@@ -157,29 +160,31 @@ impl Journal {
         Ok(())
     }
 
-    /// Bytes of frames since group `seq`, counted in whole segments.
+    /// What the groups since `seq` take, counted in whole segments but for the last.
     pub fn bytes_since(&self, seq: u64) -> u64 {
-        let segments = self.segments.iter().filter(|(_, first)| *first > seq).count() as u64;
-        segments * self.segment_bytes + self.offset
+        let newer = self.segments.iter().rev().skip(1).take_while(|segment| segment.first > seq);
+        newer.map(|segment| segment.bytes).sum::<u64>() + self.offset
     }
 
-    /// Removes the segments all of whose groups are at or below `seq`; returns how many.
-    pub fn trim(&mut self, seq: u64) -> io::Result<usize> {
+    /// Removes the oldest segments, as long as all of their groups are at or below `seq` and they
+    /// are of no more use: older than `before`, or the journal is larger than `bytes`. Returns how
+    /// many were removed.
+    pub fn trim(&mut self, seq: u64, before: u64, bytes: u64) -> io::Result<usize> {
+        let mut total: u64 = self.segments.iter().map(|segment| segment.bytes).sum();
         let mut removed = 0;
-        while self.segments.len() > 1 && self.segments[1].1 <= seq + 1 {
-            fs::remove_file(segment::path(&self.directory, self.segments[0].0))?;
+        while let [oldest, next, ..] = self.segments[..]
+            && next.first <= seq + 1
+            && (next.at < before || total > bytes)
+        {
+            fs::remove_file(segment::path(&self.directory, oldest.number))?;
             self.segments.remove(0);
+            total -= oldest.bytes;
             removed += 1;
         }
         if removed > 0 {
             sync_directory(&self.directory)?;
         }
         Ok(removed)
-    }
-
-    /// First group that is still in the journal.
-    pub fn first_seq(&self) -> Option<u64> {
-        self.segments.first().map(|(_, first)| *first)
     }
 }
 
@@ -192,8 +197,8 @@ impl Drop for Journal {
     }
 }
 
-/// Reads every frame in order, checks the chain, and hands those above `after` to `visit`.
-/// Changes nothing.
+/// Reads every frame in order, checks the chain, and hands those above `after` to `visit`. May
+/// run beside the writer: what it is about to append is not seen.
 pub(in crate::store) fn scan(
     directory: &Path,
     line: &[u8; 16],
@@ -209,7 +214,7 @@ pub(in crate::store) fn scan(
         torn: false,
         spare: Vec::new(),
     };
-    for number in segment::list(directory, true)? {
+    for number in segment::list(directory)? {
         let name = segment::path(directory, number);
         let said = |what: &str| Damage::Damaged(format!("{}: {what}", name.display()));
         let bytes = Bytes::from(fs::read(&name)?);
@@ -229,7 +234,8 @@ pub(in crate::store) fn scan(
             follows(end.last.as_ref(), &head).map_err(|what| said(&what))?;
             if !begun {
                 begun = true;
-                end.segments.push((number, head.seq));
+                let size = bytes.len() as u64;
+                end.segments.push(Segment { number, bytes: size, first: head.seq, at: head.at });
             }
             if head.seq > after {
                 let whole = frame::decode(&bytes.slice(offset..offset + found.len()));

@@ -78,20 +78,25 @@ pub(super) fn check(bytes: &[u8], number: u64, line: &[u8; 16]) -> Result<(), St
     }
 }
 
-/// Numbers of the segments in `directory`, in order; what an interrupted allocation left is removed
-/// if `tidy`.
-pub(super) fn list(directory: &Path, tidy: bool) -> io::Result<Vec<u64>> {
+/// Numbers of the segments in `directory`, in order.
+pub(super) fn list(directory: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let Some(name) = name.to_str() else { continue };
-        if let Some(number) = name.strip_suffix(".segment").and_then(|stem| stem.parse().ok()) {
-            numbers.push(number);
-        } else if tidy && name.ends_with(".tmp") {
-            fs::remove_file(entry.path())?;
-        }
+        let name = entry?.file_name();
+        let stem = name.to_str().and_then(|name| name.strip_suffix(".segment"));
+        numbers.extend(stem.and_then(|stem| stem.parse::<u64>().ok()));
     }
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// Removes what an interrupted allocation left.
+pub(super) fn tidy(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "tmp") {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }

@@ -19,6 +19,11 @@ impl Memory {
         Self(RwLock::new(self.0.read().clone()))
     }
 
+    pub fn become_like(&self, other: &Self) {
+        let map = other.0.read().clone();
+        *self.0.write() = map;
+    }
+
     pub fn get(&self, key: &[u8]) -> Option<Bytes> {
         self.0.read().get(key).cloned()
     }

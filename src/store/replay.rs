@@ -1,0 +1,236 @@
+//! Replay: what the journal says, done again by the code that did it first.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::store::Derived;
+use crate::store::Error;
+use crate::store::Order;
+use crate::store::Range;
+use crate::store::base::{self, Base, Unreadable};
+use crate::store::batch::{Writes, position};
+use crate::store::directory::Directory;
+use crate::store::journal::frame::Frame;
+use crate::store::journal::{self, Damage, End};
+use crate::store::keys;
+use crate::store::layers;
+use crate::store::open::OpenError;
+use crate::store::shared::Shared;
+use crate::store::state::{Applied, State};
+use crate::store::tx::Tx;
+
+/// Keys changed before the state is told of them.
+const BATCH_KEYS: usize = 20_000;
+/// Entries read at a time where all are wanted.
+const PAGE: usize = 1_000;
+
+/// Why a state could not be brought up to date.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The state is of no use; base and journal may be fine.
+    State(String),
+    Refused(OpenError),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::State(error.to_string())
+    }
+}
+
+/// Applies every group of the journal that the state does not have.
+pub(super) fn from_state(
+    shared: &Arc<Shared>,
+    directory: &Directory,
+    applied: Applied,
+) -> Result<(Applied, End), Trouble> {
+    let mut replay = Replay::new(shared, applied, true);
+    let end = replay.journal(directory)?;
+    replay.fits(&end, &applied)?;
+    let applied = replay.finish()?;
+    Ok((applied, end))
+}
+
+/// Makes an empty state of the newest base and the journal since.
+pub(super) fn from_base(
+    shared: &Arc<Shared>,
+    directory: &Directory,
+) -> Result<(Applied, End), Trouble> {
+    // A state that was killed before it claimed anything has entries that nobody would remove.
+    empty(shared)?;
+    let start = load_base(shared, directory)?;
+    let mut replay = Replay::new(shared, start, false);
+    let end = replay.journal(directory)?;
+    replay.fits(&end, &start)?;
+    let is_new = replay.groups == 0 && start.seq == 0;
+    replay.apply()?;
+    if !is_new {
+        derive_all(shared)?;
+    }
+    let applied = replay.finish()?;
+    Ok((applied, end))
+}
+
+struct Replay<'a> {
+    shared: &'a Arc<Shared>,
+    tx: Tx,
+    derives: bool,
+    /// Counters as the latest group left them. Set, never added: however much of a group the state
+    /// already had, they come out right.
+    counts: HashMap<Bytes, u64>,
+    applied: Applied,
+    groups: u64,
+}
+
+impl<'a> Replay<'a> {
+    fn new(shared: &'a Arc<Shared>, applied: Applied, derives: bool) -> Self {
+        let tx = Tx::replay(shared, derives);
+        Self { shared, tx, derives, counts: HashMap::new(), applied, groups: 0 }
+    }
+
+    fn journal(&mut self, directory: &Directory) -> Result<End, Trouble> {
+        let mut trouble = None;
+        let after = self.applied.seq;
+        let scanned = journal::scan(&directory.journal(), &directory.line(), after, |frame| {
+            self.frame(&frame).map_err(|error| {
+                trouble = Some(error.to_string());
+                "replay failed".to_owned()
+            })
+        });
+        match (trouble, scanned) {
+            (Some(why), _) => Err(Trouble::State(why)),
+            (None, Ok(end)) => Ok(end),
+            (None, Err(Damage::Damaged(what))) => Err(damaged(&what)),
+            (None, Err(Damage::Io(error))) => {
+                Err(Trouble::Refused(OpenError::io(&directory.journal(), &error)))
+            }
+        }
+    }
+
+    /// Is the journal whole from `start` on?
+    fn fits(&self, end: &End, start: &Applied) -> Result<(), Trouble> {
+        if end.last.as_ref().map_or(0, |head| head.seq) < start.seq {
+            return Err(damaged("the end of the journal is missing"));
+        }
+        if end.first.as_ref().is_some_and(|first| first.seq > start.seq + 1) {
+            return Err(damaged("the journal begins too late to make up the state"));
+        }
+        if end.last.as_ref().is_some_and(|last| last.seq == start.seq && last.gid != start.gid) {
+            return Err(Trouble::State("it is of another history".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, frame: &Frame) -> Result<(), Error> {
+        let head = &frame.head;
+        if head.seq == self.applied.seq + 1 && head.prev != self.applied.gid {
+            return Err(Error::Broken("it is of another history".to_owned()));
+        }
+        for op in frame.batches.iter().flat_map(|batch| &batch.ops) {
+            self.tx.redo(op)?;
+        }
+        self.counts.extend(frame.counts.iter().cloned());
+        self.applied = Applied { seq: head.seq, gid: head.gid, stamp: head.stamp };
+        self.groups += 1;
+        if self.tx.len() >= BATCH_KEYS {
+            self.apply()?;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self) -> Result<(), Error> {
+        let mut batch = self.tx.take();
+        let counts = self.counts.drain().filter(|_| self.derives);
+        batch.writes.extend(counts.map(|(counter, count)| (counter, Some(number(count)))));
+        self.shared.state.apply(&batch.writes, position::end_of(self.applied.seq))
+    }
+
+    fn finish(mut self) -> Result<Applied, Error> {
+        self.apply()?;
+        if let State::Sled(state) = &self.shared.state
+            && state.applied()? != self.applied
+        {
+            state.claim(&self.applied)?;
+            state.sweep()?;
+            tracing::info!("replayed {} groups of the journal", self.groups);
+        }
+        Ok(self.applied)
+    }
+}
+
+/// Puts the entries of the newest base that can be read into the state; returns where it begins.
+fn load_base(shared: &Arc<Shared>, directory: &Directory) -> Result<Applied, Trouble> {
+    let refused = |error| Trouble::Refused(OpenError::io(&directory.bases(), &error));
+    let bases = base::list(&directory.bases(), &directory.line(), true).map_err(refused)?;
+    for base in bases.iter().rev() {
+        match load(shared, base, directory) {
+            Ok(()) => return Ok(base.start),
+            Err(Unreadable::Damaged(why)) => tracing::warn!("a base cannot be used: {why}"),
+            Err(Unreadable::Io(error)) => return Err(refused(error)),
+        }
+    }
+    Ok(Applied::default())
+}
+
+fn load(shared: &Arc<Shared>, base: &Base, directory: &Directory) -> Result<(), Unreadable> {
+    // Looked through first: half of a damaged one would be worse than none.
+    base::read(base, &directory.line(), |_, _| Ok(()))?;
+    let mut writes = Writes::new();
+    let place = position::end_of(base.start.seq);
+    let put = |writes: &mut Writes| {
+        let applied = shared.state.apply(&std::mem::take(writes), place);
+        applied.map_err(|error| error.to_string())
+    };
+    base::read(base, &directory.line(), |key, value| {
+        writes.insert(key, Some(value));
+        if writes.len() >= BATCH_KEYS { put(&mut writes) } else { Ok(()) }
+    })?;
+    put(&mut writes).map_err(Unreadable::Damaged)
+}
+
+fn empty(shared: &Arc<Shared>) -> Result<(), Error> {
+    let range = Range::prefix(b"");
+    loop {
+        let page = shared.state.scan(&range, Order::Forward, PAGE)?;
+        if page.is_empty() {
+            return Ok(());
+        }
+        let gone = page.into_iter().map(|(key, _)| (key, None)).collect();
+        shared.state.apply(&gone, 0)?;
+    }
+}
+
+/// Derives everything from all primary keys, into a state that has nothing derived.
+fn derive_all(shared: &Arc<Shared>) -> Result<(), Error> {
+    let tx = Tx::replay(shared, true);
+    let mut rest = Range { from: Vec::new(), until: keys::FIRST_DERIVED.to_vec() };
+    let mut counts: HashMap<Vec<u8>, u64> = HashMap::new();
+    let mut writes = Writes::new();
+    loop {
+        let page = shared.state.scan(&rest, Order::Forward, PAGE)?;
+        let Some((last, _)) = page.last() else { break };
+        rest.from = layers::after(last);
+        for (key, value) in &page {
+            let mut derived = Derived::default();
+            shared.derive.derive(&tx, key, value, &mut derived)?;
+            let entries = derived.entries.into_iter();
+            writes.extend(entries.map(|(key, value)| (key.into(), Some(value.into()))));
+            derived.counts.into_iter().for_each(|counter| *counts.entry(counter).or_default() += 1);
+        }
+        if writes.len() >= BATCH_KEYS {
+            shared.state.apply(&std::mem::take(&mut writes), 0)?;
+        }
+    }
+    writes.extend(counts.into_iter().map(|(counter, n)| (counter.into(), Some(number(n)))));
+    shared.state.apply(&writes, 0)
+}
+
+fn number(count: u64) -> Bytes {
+    Bytes::copy_from_slice(&count.to_be_bytes())
+}
+
+fn damaged(what: &str) -> Trouble {
+    Trouble::Refused(OpenError::Damaged(what.to_owned()))
+}

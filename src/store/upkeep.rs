@@ -1,0 +1,108 @@
+//! Keeps the journal short: a new base when it has grown, and then away with what no one needs.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+
+use bytes::Bytes;
+
+use crate::store::Error;
+use crate::store::Order;
+use crate::store::Range;
+use crate::store::base::{self, Base};
+use crate::store::home::Store;
+use crate::store::keys;
+use crate::store::layers;
+use crate::store::shared::Shared;
+use crate::store::snapshot::View;
+use crate::store::state::Applied;
+
+/// Entries read under one snapshot: a base must not keep the window from emptying.
+const PAGE: usize = 1_000;
+
+impl Store {
+    /// Makes a base now, reads it back, and drops the journal below it that is past retention.
+    pub fn make_base(&self) -> io::Result<()> {
+        self.shared.make_base().map(drop)
+    }
+}
+
+impl Shared {
+    /// Starts making a base beside traffic if one is due. Called now and then.
+    pub fn start_base_if_due(self: &Arc<Self>) {
+        let mut running = self.base_thread.lock();
+        if running.as_ref().is_some_and(|thread| !thread.is_finished()) || !self.is_base_due() {
+            return;
+        }
+        let shared = self.clone();
+        let make = move || {
+            if let Err(error) = shared.make_base()
+                && !shared.stop.load(SeqCst)
+            {
+                tracing::error!("a base of the store cannot be made: {error}");
+                // Not again at once: twice as much journal first.
+                shared.base_patience.fetch_add(shared.options.base_bytes, SeqCst);
+            }
+        };
+        let thread = std::thread::Builder::new().name("base".to_owned()).spawn(make);
+        // Without a thread there is no base now; the journal keeps everything until there is.
+        *running = thread.ok();
+    }
+
+    /// Waits for a base that is being made. It gives up by itself once the store stops.
+    pub fn join_base(&self) {
+        if let Some(thread) = self.base_thread.lock().take() {
+            // Whatever it panicked over, the journal has everything.
+            let _ = thread.join();
+        }
+    }
+
+    fn is_base_due(&self) -> bool {
+        let last = self.base.lock().as_ref().map(|base| (base.start.seq, base.bytes));
+        let (seq, bytes) = last.unwrap_or_default();
+        let grown = self
+            .core
+            .try_lock()
+            .and_then(|core| core.journal.as_ref().map(|journal| journal.bytes_since(seq)));
+        grown.is_some_and(|grown| grown > bytes.max(self.base_patience.load(SeqCst)))
+    }
+
+    fn make_base(self: &Arc<Self>) -> io::Result<Option<Base>> {
+        let Some(directory) = &self.directory else { return Ok(None) };
+        let start = {
+            let core = self.core.lock();
+            Applied { seq: core.seq, gid: core.gid, stamp: self.stamp.load(SeqCst) }
+        };
+        let made =
+            base::write(&directory.bases(), &directory.line(), &start, |last| self.page(last))?;
+        let older = self.base.lock().replace(made.clone());
+        if let Some(older) = older.filter(|older| older.path != made.path) {
+            std::fs::remove_file(&older.path)?;
+        }
+        self.trim(&made)?;
+        Ok(Some(made))
+    }
+
+    fn trim(&self, base: &Base) -> io::Result<()> {
+        let before = (self.clock)().saturating_sub(self.options.retention_us);
+        let mut core = self.core.lock();
+        let Some(journal) = &mut core.journal else { return Ok(()) };
+        journal.trim(base.start.seq, before, self.options.retention_bytes)?;
+        Ok(())
+    }
+
+    /// The primary entries behind `last`, as of now.
+    fn page(self: &Arc<Self>, last: Option<&Bytes>) -> io::Result<Vec<(Bytes, Bytes)>> {
+        let from = last.map_or_else(Vec::new, |last| layers::after(last));
+        let range = Range { from, until: keys::FIRST_DERIVED.to_vec() };
+        loop {
+            if self.stop.load(SeqCst) {
+                return Err(io::Error::other("the store is closing"));
+            }
+            match View::pinned(self).scan(&range, Order::Forward, PAGE) {
+                Err(Error::TooOld) => {}
+                found => return found.map_err(|error| io::Error::other(error.to_string())),
+            }
+        }
+    }
+}
