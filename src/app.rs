@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::auth::Safe;
 use crate::clock::Clock;
+use crate::config::Upstream;
 use crate::domain::{self, Error};
 use crate::store;
 use crate::store::{Derive, Derived, Home, Outcome, Read, Snapshot, Store, Tx};
@@ -171,6 +172,11 @@ impl App {
 
     pub fn origins(&self) -> &[String] {
         &self.0.options.origins
+    }
+
+    /// Where paths go that have not moved here yet.
+    pub fn upstreams(&self) -> &[Upstream] {
+        &self.0.options.upstreams
     }
 
     /// The folder of the site at `/`, where there is one.

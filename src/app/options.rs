@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::app::Keys;
 use crate::app::Limits;
 use crate::clock::Clock;
+use crate::config::Upstream;
 use crate::store::{Home, OnFatal};
 
 /// What an app is opened with. The default is a throw-away instance.
@@ -18,6 +19,8 @@ pub struct Options {
     pub origins: Vec<String>,
     /// The folder of the site at `/`.
     pub public: Option<PathBuf>,
+    /// Where paths go that have not moved here yet.
+    pub upstreams: Vec<Upstream>,
     /// The metrics have a listener of their own.
     pub metrics_apart: bool,
     /// Not ready on any failed check, not only when nothing can be answered.
@@ -36,6 +39,7 @@ impl Default for Options {
             limits: Limits::default(),
             origins: Vec::new(),
             public: None,
+            upstreams: Vec::new(),
             metrics_apart: false,
             strict_readiness: false,
             keys: Keys::default(),

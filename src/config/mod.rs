@@ -83,6 +83,7 @@ pub struct Config {
     pub data: PathBuf,
     pub listen: SocketAddr,
     pub public: Option<PathBuf>,
+    pub upstreams: Vec<Upstream>,
     /// Where the commands that speak to a server find it, unless it is `listen`.
     pub url: Option<String>,
     pub cors_origins: Vec<String>,
@@ -103,6 +104,17 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// What a person should be told once logs are on: names passed over, and why.
     pub notices: Vec<String>,
+}
+
+/// Another server that answers what lies below a prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// Starts with a slash and does not end with one; empty means everything.
+    pub prefix: String,
+    /// Host and port.
+    pub authority: String,
+    /// What stands there in place of the prefix.
+    pub path: String,
 }
 
 /// The superuser that start-up makes sure of.

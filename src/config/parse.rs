@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::config::{Environment, Home, LogFormat, LogLevel};
+use crate::config::{Environment, Home, LogFormat, LogLevel, Upstream};
 
 /// A value, or what is wrong with it: the end of a sentence that starts with where it stands.
 type Parsed<T> = Result<T, String>;
@@ -132,6 +132,37 @@ pub fn origins(text: &str) -> Parsed<Vec<String>> {
         .collect()
 }
 
+/// `/prefix=http://host:port`, any number of them. What the program itself answers comes first.
+pub fn upstreams(text: &str) -> Parsed<Vec<Upstream>> {
+    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let upstreams = entries.map(|entry| {
+        upstream(entry).ok_or_else(|| {
+            format!("`{entry}` is not a prefix and a server such as /legacy=http://127.0.0.1:5000")
+        })
+    });
+    upstreams.collect()
+}
+
+fn upstream(entry: &str) -> Option<Upstream> {
+    let (prefix, url) = entry.split_once('=')?;
+    let path = prefix.parse::<http::uri::PathAndQuery>().ok()?;
+    if !prefix.starts_with('/') || path.query().is_some() || prefix.contains("//") {
+        return None;
+    }
+    let url: http::Uri = url.parse().ok()?;
+    let authority = url.authority()?.as_str();
+    if url.scheme_str() != Some("http") || url.query().is_some() || authority.contains('@') {
+        return None;
+    }
+    let prefix = prefix.trim_end_matches('/').to_owned();
+    // `http://host` and `http://host/` mean the same to most people: the path stays as it is.
+    let path = match url.path() {
+        "" | "/" => prefix.clone(),
+        path => path.trim_end_matches('/').to_owned(),
+    };
+    Some(Upstream { prefix, authority: authority.to_owned(), path })
+}
+
 pub fn url(text: &str) -> Parsed<String> {
     match text.parse::<http::Uri>() {
         Ok(url) if url.scheme_str() == Some("http") && url.host().is_some() => {
@@ -177,6 +208,29 @@ mod tests {
         assert_eq!(listed, ["https://app.example.org", "http://*.example.org:8080"]);
         for wrong in ["example.org", "https://example.org/", "https://a.*.org", "https://"] {
             assert!(origins(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn upstreams_are_prefixes_and_servers() {
+        let read = |text| {
+            upstreams(text).map(|found| {
+                let parts = found.into_iter().map(|one| (one.prefix, one.authority, one.path));
+                parts.collect::<Vec<_>>()
+            })
+        };
+        let made = |prefix: &str, authority: &str, path: &str| {
+            (prefix.to_owned(), authority.to_owned(), path.to_owned())
+        };
+        assert_eq!(
+            read("/legacy=http://10.0.0.7:5000, /old/=http://host/new/"),
+            Ok(vec![made("/legacy", "10.0.0.7:5000", "/legacy"), made("/old", "host", "/new")])
+        );
+        assert_eq!(read("/=http://[::1]:5173"), Ok(vec![made("", "[::1]:5173", "")]));
+        for wrong in
+            ["/a", "a=http://h", "/a=https://h", "/a=h:1", "/a=http://u:p@h", "/a?b=http://h"]
+        {
+            assert!(read(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -28,6 +28,7 @@ pub fn resolve(found: &Found) -> Result<Config> {
         data: found.working.join(data).components().collect(),
         listen: listen(found, container)?,
         public: found.text("public").map(|(directory, _)| found.working.join(directory)),
+        upstreams: found.parsed("proxy", parse::upstreams)?.unwrap_or_default(),
         url: found.parsed("url", parse::url)?,
         cors_origins: found.parsed("cors.origins", parse::origins)?.unwrap_or(vec!["*".to_owned()]),
         log_level: found.parsed("log.level", parse::log_level)?.unwrap_or(default_level),

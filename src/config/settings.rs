@@ -68,6 +68,14 @@ pub static SETTINGS: &[Setting] = &[
         ..PLAIN
     },
     Setting {
+        key: "proxy",
+        value: "LIST",
+        help: "Prefixes that another server answers, separated by commas, such as \
+               /legacy=http://10.0.0.7:5000. Only what Holdall itself does not answer is passed on, \
+               with its path as it is; a path in the URL takes the place of the prefix.",
+        ..PLAIN
+    },
+    Setting {
         key: "store",
         value: "HOME",
         default: "files",

@@ -16,6 +16,7 @@
 //! | `rate_limited` | 429 | too many requests from this caller |
 //! | `headers_too_large` | 431 | the header lines are too large |
 //! | `internal` | 500 | our fault; the log has the cause under the request id |
+//! | `bad_gateway` | 502 | the server that this path is passed on to did not answer |
 //! | `busy` | 503 | too much work waits already: come back after `Retry-After` |
 //! | `read_only` | 503 | no writes are taken now |
 //! | `timeout` | 504 | the work took longer than a request may |
@@ -63,6 +64,9 @@ impl Envelope {
             StatusCode::TOO_MANY_REQUESTS => ("rate_limited", "Too many requests. Try later."),
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
                 ("headers_too_large", "The header lines are too large.")
+            }
+            StatusCode::BAD_GATEWAY => {
+                ("bad_gateway", "The server behind this address did not answer.")
             }
             StatusCode::SERVICE_UNAVAILABLE => ("busy", "Too much to do just now. Try again."),
             StatusCode::GATEWAY_TIMEOUT => ("timeout", "The request took too long."),

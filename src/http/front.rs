@@ -23,6 +23,7 @@ use crate::http::cors;
 use crate::http::encoding;
 use crate::http::error::Envelope;
 use crate::http::limits;
+use crate::http::proxy;
 use crate::http::streamed::Streamed;
 use crate::telemetry::line::Access;
 use crate::telemetry::logs;
@@ -172,6 +173,9 @@ impl Front {
 /// Refusals that come from below our handlers speak plain text: they get the envelope too.
 fn enveloped(mut response: Response) -> Response {
     let status = response.status();
+    if response.extensions().get::<proxy::Foreign>().is_some() {
+        return response;
+    }
     if !status.is_client_error() && !status.is_server_error() {
         return response;
     }

@@ -22,6 +22,8 @@ mod health;
 mod jwks;
 pub mod limits;
 mod metrics;
+mod otherwise;
+mod proxy;
 mod records;
 mod routes;
 pub mod serve;
@@ -33,7 +35,7 @@ use routes::Routes;
 
 /// Every path that we answer, with what answers it.
 fn routes(app: &App) -> Router {
-    let files = assets::Otherwise::new(app);
+    let files = otherwise::Otherwise::new(app);
     Routes::new()
         // Probes.
         .probe("/health", get(health::brief))

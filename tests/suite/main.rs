@@ -11,4 +11,5 @@ mod config;
 mod front;
 mod house;
 mod manifest;
+mod proxy;
 mod telemetry;

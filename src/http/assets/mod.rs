@@ -8,9 +8,7 @@ mod path;
 mod range;
 
 use std::path::Path;
-use std::sync::Arc;
 
-use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::http::HeaderValue;
 use axum::http::Method;
@@ -19,8 +17,6 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
 
-use crate::app::App;
-use crate::domain::Error;
 use crate::telemetry::series;
 use crate::telemetry::series::RouteSeries;
 use crate::telemetry::trip;
@@ -31,24 +27,8 @@ use self::folder::Folder;
 /// Paths that belong to the program whatever a team's own site contains.
 const CONSOLE: &str = "/_/";
 
-/// What answers where no route does: a file, or the word that there is nothing.
-#[derive(Clone)]
-pub(super) struct Otherwise(Arc<Assets>);
-
-impl Otherwise {
-    pub fn new(app: &App) -> Self {
-        Self(Arc::new(Assets::new(app.public())))
-    }
-
-    pub async fn answer(self, request: Request) -> Result<Response, Error> {
-        let (method, headers) = (request.method(), request.headers());
-        let answer = self.0.answer(method, request.uri().path(), headers).await;
-        answer.ok_or(Error::NotFound("endpoint"))
-    }
-}
-
 /// What browsers are served besides the API.
-struct Assets {
+pub(super) struct Assets {
     console: Console,
     site: Option<Folder>,
     console_route: &'static RouteSeries,
@@ -67,7 +47,12 @@ impl Assets {
     }
 
     /// Answers a request that no route took, or nothing if there is no such file either.
-    async fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response> {
+    pub async fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Option<Response> {
         if method != Method::GET && method != Method::HEAD {
             return None;
         }

@@ -1,0 +1,198 @@
+//! A part of a team's API that has not moved yet: what lies below a prefix is another server's to answer.
+
+use std::error::Error as _;
+use std::pin::Pin;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, StreamExt, stream};
+use http::header::{
+    CONNECTION, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, VIA,
+};
+use http::uri::{Authority, Parts, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::app::App;
+use crate::config::Upstream;
+use crate::http::error::Envelope;
+use crate::telemetry::trip;
+
+/// A neighbour that has not taken the connection by then is not there.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// Longest silence within an answer. The answer's beginning has the time of any request.
+const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+/// Unused connections are given up before common servers do so, who would race us.
+const POOL_IDLE: Duration = Duration::from_secs(4);
+/// Times a request may be passed on by one of us: more is a circle.
+const HOP_LIMIT: usize = 3;
+
+const NAME: &str = "holdall";
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// What is said between neighbours only.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Marks an answer that another server gave: it goes out as it is, errors included.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Foreign;
+
+/// The servers that we pass requests on to.
+pub(super) struct Proxy {
+    client: Client<HttpConnector, Body>,
+    /// Longest prefix first.
+    upstreams: Vec<Upstream>,
+}
+
+impl Proxy {
+    pub fn new(app: &App) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(CONNECT_TIME));
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(POOL_IDLE)
+            .build(connector);
+        let mut upstreams = app.upstreams().to_vec();
+        upstreams.sort_by_key(|upstream| std::cmp::Reverse(upstream.prefix.len()));
+        Self { client, upstreams }
+    }
+
+    /// The server that answers `path`, if one does.
+    pub fn find(&self, path: &str) -> Option<&Upstream> {
+        self.upstreams.iter().find(|upstream| {
+            path.strip_prefix(&upstream.prefix)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+
+    /// Passes a request on and hands back what comes, as it comes.
+    pub async fn forward(&self, upstream: &Upstream, request: Request) -> Response {
+        let Some(request) = addressed(request, upstream) else {
+            return Envelope::of_status(StatusCode::BAD_REQUEST).into_response();
+        };
+        if hops(request.headers()) > HOP_LIMIT {
+            tracing::warn!(prefix = upstream.prefix, "a request was passed on in a circle");
+            return Envelope::of_status(StatusCode::BAD_GATEWAY).into_response();
+        }
+        match self.client.request(request).await {
+            Ok(response) => {
+                let (mut parts, body) = response.into_parts();
+                strip(&mut parts.headers);
+                parts.extensions.insert(Foreign);
+                let pieces = patient(Body::new(body).into_data_stream());
+                Response::from_parts(parts, Body::from_stream(pieces))
+            }
+            Err(error) => {
+                let cause = error.source().map(ToString::to_string).unwrap_or_default();
+                let server = upstream.authority.as_str();
+                tracing::warn!(server, cause, "{server} did not answer: {error}");
+                Envelope::of_status(StatusCode::BAD_GATEWAY).into_response()
+            }
+        }
+    }
+}
+
+/// The request as it goes on: to the other address, with what the other server should know.
+fn addressed(mut request: Request, upstream: &Upstream) -> Option<Request> {
+    let uri = request.uri();
+    let rest = uri.path().strip_prefix(&upstream.prefix)?;
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let slash = if upstream.path.is_empty() && rest.is_empty() { "/" } else { "" };
+    let path = format!("{}{rest}{slash}{query}", upstream.path);
+    let mut parts = Parts::default();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(upstream.authority.parse::<Authority>().ok()?);
+    parts.path_and_query = Some(path.parse::<PathAndQuery>().ok()?);
+    // HTTP/2 names the host in the address, HTTP/1 in a header.
+    let host = match uri.authority() {
+        Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
+        None => request.headers().get(HOST).cloned(),
+    };
+    *request.uri_mut() = Uri::from_parts(parts).ok()?;
+    *request.version_mut() = Version::HTTP_11;
+    let headers = request.headers_mut();
+    strip(headers);
+    headers.remove(HOST);
+    headers.remove(EXPECT);
+    if let Some(host) = host {
+        headers.entry(FORWARDED_HOST).or_insert(host);
+    }
+    headers.entry(FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
+    trip::with(|trip| introduce(headers, trip));
+    headers.append(VIA, HeaderValue::from_static("1.1 holdall"));
+    Some(request)
+}
+
+/// Says whose request this is, and under which name it stands in our log.
+fn introduce(headers: &mut HeaderMap, trip: &trip::Trip) {
+    let mut say = |name, value: Option<HeaderValue>| {
+        if let Some(value) = value {
+            headers.insert(name, value);
+        }
+    };
+    say(REQUEST_ID, HeaderValue::from_str(trip.id()).ok());
+    say(TRACEPARENT, HeaderValue::from_bytes(&trip.traceparent()).ok());
+    let before = headers.get(&FORWARDED_FOR).and_then(|value| value.to_str().ok());
+    let peer = trip.peer();
+    let chain = before.map_or_else(|| peer.to_string(), |before| format!("{before}, {peer}"));
+    if let Ok(chain) = HeaderValue::try_from(chain) {
+        headers.insert(FORWARDED_FOR, chain);
+    }
+}
+
+/// Removes what the two ends of one connection say to each other.
+fn strip(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+fn hops(headers: &HeaderMap) -> usize {
+    let said = headers.get_all(VIA).iter().filter_map(|value| value.to_str().ok());
+    said.flat_map(|value| value.split(',')).filter(|hop| hop.trim().ends_with(NAME)).count()
+}
+
+/// The same pieces, ending in an error when none comes for too long.
+fn patient<S>(
+    pieces: S,
+) -> impl Stream<Item = Result<S::Ok, Box<dyn std::error::Error + Send + Sync>>>
+where
+    S: futures_util::TryStream<Error = axum::Error> + Stream<Item = Result<S::Ok, axum::Error>>,
+    S: Send + 'static,
+{
+    let pieces: Pin<Box<S>> = Box::pin(pieces);
+    stream::try_unfold(pieces, |mut pieces| async move {
+        match tokio::time::timeout(SILENCE_LIMIT, pieces.next()).await {
+            Ok(Some(piece)) => Ok(Some((piece?, pieces))),
+            Ok(None) => Ok(None),
+            Err(late) => Err(late.into()),
+        }
+    })
+}
