@@ -6,6 +6,7 @@ use crate::domain::schema::Field;
 
 pub mod autodate;
 pub mod bool;
+pub mod check;
 pub mod date;
 pub mod define;
 pub mod editor;

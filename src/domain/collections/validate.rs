@@ -1,0 +1,188 @@
+//! Whether a collection may be defined so.
+
+use std::sync::Arc;
+
+use crate::domain::Problems;
+use crate::domain::collections::auth_options;
+use crate::domain::fields::{Kind, check};
+use crate::domain::schema::{Collection, CollectionKind, Field, Schema};
+use crate::query;
+
+/// Names that a record or the query language uses for itself.
+const RESERVED: [&str; 8] =
+    ["null", "true", "false", "_rowid_", "expand", "collectionId", "collectionName", "__proto__"];
+/// What forms of auth collections send beside the fields.
+const RESERVED_AUTH: [&str; 2] = ["passwordConfirm", "oldPassword"];
+const NAME_LIMIT: usize = 255;
+/// Most fields: a record on disk counts its values.
+const FIELD_LIMIT: usize = 250;
+
+/// What is wrong with `new`, which stands in `schema` already, in place of `old`.
+pub fn problems(schema: &Arc<Schema>, old: Option<&Collection>, new: &Arc<Collection>) -> Problems {
+    let mut problems = Problems::new();
+    name(schema, old, new, &mut problems);
+    if old.is_none() && !is_word(&new.id) {
+        problems.add("id", "validation_match_invalid", "Must consist of letters, digits and _.");
+    }
+    let twin = |other: &&Arc<Collection>| other.number != new.number && other.id == new.id;
+    if schema.collections().any(|other| twin(&other)) {
+        problems.add("id", "validation_invalid_or_existing_id", "There is such a collection already.");
+    }
+    if let Some(old) = old.filter(|old| old.system) {
+        if old.name != new.name {
+            let message = "A system collection keeps its name.";
+            problems.add("name", "validation_collection_system_name_change", message);
+        }
+        for ((name, before), (_, after)) in old.rules.named().into_iter().zip(new.rules.named()) {
+            if before != after {
+                let message = "A system collection keeps its rules.";
+                problems.add(name, "validation_collection_system_rule_change", message);
+            }
+        }
+    }
+    problems.nest("fields", fields(schema, old, new));
+    if !problems.is_empty() {
+        // Rules and indexes speak of fields: there is no use in complaining twice.
+        return problems;
+    }
+    rules(schema, old, new, &mut problems);
+    if let Some(auth) = &new.auth {
+        auth_options::problems(schema, new, auth, &mut problems);
+    }
+    problems
+}
+
+fn name(schema: &Schema, old: Option<&Collection>, new: &Collection, problems: &mut Problems) {
+    if new.name.is_empty() {
+        return problems.add("name", "validation_required", "Cannot be blank.");
+    }
+    if new.name.len() > NAME_LIMIT {
+        let message = "Must have no more than 255 characters.";
+        return problems.add("name", "validation_length_out_of_range", message);
+    }
+    if !is_word(&new.name) {
+        let message = "Must consist of letters, digits and _.";
+        return problems.add("name", "validation_match_invalid", message);
+    }
+    if new.name.contains("_via_") {
+        return problems.add("name", "validation_found_via", "Must not contain _via_.");
+    }
+    let same = |other: &&Arc<Collection>| {
+        other.number != new.number
+            && (other.name.eq_ignore_ascii_case(&new.name) || other.id == new.name)
+    };
+    let renamed = old.is_none_or(|old| old.name != new.name);
+    if renamed && schema.collections().any(|other| same(&other)) {
+        let message = "There is a collection of that name, in whatever case.";
+        problems.add("name", "validation_collection_name_exists", message);
+    }
+}
+
+fn fields(schema: &Schema, old: Option<&Collection>, new: &Collection) -> Problems {
+    let mut problems = Problems::new();
+    if new.fields.len() > FIELD_LIMIT {
+        let message = "There are too many fields.";
+        problems.add(&FIELD_LIMIT.to_string(), "validation_length_too_long", message);
+    }
+    for (at, field) in new.fields.iter().enumerate() {
+        let mut own = check::options(&field.kind);
+        field_name(new, at, field, &mut own);
+        let before = &new.fields[..at];
+        if before.iter().any(|other| other.id == field.id) {
+            own.add("id", "validation_duplicated_field_id", "Another field has this id.");
+        }
+        if let Kind::Text(options) = &field.kind
+            && options.primary_key != (field.name == "id")
+        {
+            let message = "The primary key is the field named id, and no other.";
+            own.add("primaryKey", "validation_unsupported_composite_pk", message);
+        }
+        if field.name == "id" && !matches!(field.kind, Kind::Text(_)) {
+            own.add("type", "validation_in_invalid", "The id is a text.");
+        }
+        if let Kind::Relation(options) = &field.kind
+            && !options.collection_id.is_empty()
+        {
+            let was = old.and_then(|old| old.fields.iter().find(|was| was.slot == field.slot));
+            let moved = |was: &Field| {
+                matches!(&was.kind, Kind::Relation(was) if was.collection_id != options.collection_id)
+            };
+            if was.is_some_and(moved) {
+                let message = "A relation keeps its collection; make a new field.";
+                own.add("collectionId", "validation_field_relation_change", message);
+            } else if !relates(schema, new, &options.collection_id) {
+                let message = "There is no such collection to relate to.";
+                own.add("collectionId", "validation_field_relation_missing_collection", message);
+            }
+        }
+        problems.nest(&at.to_string(), own);
+    }
+    problems
+}
+
+/// Records cannot point into views, which have none of their own.
+fn relates(schema: &Schema, new: &Collection, id: &str) -> bool {
+    schema
+        .collections()
+        .any(|other| other.id == id && (other.kind != CollectionKind::View || new.kind == CollectionKind::View))
+}
+
+fn field_name(collection: &Collection, at: usize, field: &Field, problems: &mut Problems) {
+    let name = field.name.as_str();
+    let reserved = RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name))
+        || collection.is_auth() && RESERVED_AUTH.contains(&name);
+    let twice = || collection.fields[..at].iter().any(|other| other.name.eq_ignore_ascii_case(name));
+    if name.is_empty() {
+        problems.add("name", "validation_required", "Cannot be blank.");
+    } else if name.len() > NAME_LIMIT {
+        let message = "Must have no more than 255 characters.";
+        problems.add("name", "validation_length_out_of_range", message);
+    } else if !is_word(name) {
+        problems.add("name", "validation_match_invalid", "Must consist of letters, digits and _.");
+    } else if reserved {
+        problems.add("name", "validation_not_in_invalid", "This name is taken by records themselves.");
+    } else if name.contains("_via_") {
+        problems.add("name", "validation_found_via", "Must not contain _via_.");
+    } else if twice() {
+        let message = "Another field has this name, in whatever case.";
+        problems.add("name", "validation_duplicated_field_name", message);
+    }
+}
+
+fn rules(
+    schema: &Arc<Schema>,
+    old: Option<&Collection>,
+    new: &Arc<Collection>,
+    problems: &mut Problems,
+) {
+    let _ = old;
+    for (name, rule) in new.rules.named() {
+        check_rule(schema, new, name, rule.as_deref(), problems);
+    }
+    for (at, index) in new.indexes.iter().filter(|index| !index.internal).enumerate() {
+        if let Some(condition) = &index.condition
+            && let Err(error) = query::check_rule(schema, new, condition)
+        {
+            let message = format!("The condition is not understood: {error}");
+            let code = "validation_invalid_index_expression";
+            problems.nest("indexes", Problems::one(&at.to_string(), code, &message));
+        }
+    }
+}
+
+pub fn check_rule(
+    schema: &Arc<Schema>,
+    collection: &Arc<Collection>,
+    name: &str,
+    rule: Option<&str>,
+    problems: &mut Problems,
+) {
+    let Some(rule) = rule.filter(|rule| !rule.is_empty()) else { return };
+    if let Err(error) = query::check_rule(schema, collection, rule) {
+        problems.add(name, "validation_invalid_rule", &format!("The rule is not valid: {error}"));
+    }
+}
+
+fn is_word(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}

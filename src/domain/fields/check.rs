@@ -1,0 +1,149 @@
+//! Whether the options of a field make sense together.
+
+use crate::domain::Problems;
+use crate::domain::fields::{DomainOptions, Kind, TextOptions};
+use crate::domain::fields::{date, number, pattern};
+
+const TOO_SMALL: &str = "validation_min_greater_equal_than_required";
+const TOO_LARGE: &str = "validation_max_less_equal_than_required";
+
+/// Bounds of what hashing a password may be asked to cost, where a field says so.
+const COST_BOUNDS: std::ops::RangeInclusive<u64> = 4..=31;
+/// Tries at making a text that its own field would accept.
+const GENERATE_TRIES: usize = 10;
+
+/// What is wrong with the options of `kind`, by option.
+pub fn options(kind: &Kind) -> Problems {
+    let mut problems = Problems::new();
+    match kind {
+        Kind::Text(options) => text(options, &mut problems),
+        Kind::Number(options) => {
+            if let (Some(min), Some(max)) = (options.min, options.max)
+                && max < min
+            {
+                let params = serde_json::json!({ "min": number::from(min) });
+                let message = "Must not be below min.";
+                problems.add_with("max", "validation_min_number_constraint", message, params);
+            }
+        }
+        Kind::Email(options) | Kind::Url(options) => domains(options, &mut problems),
+        Kind::Date(options) => {
+            for (name, bound) in [("min", &options.min), ("max", &options.max)] {
+                if !bound.is_empty() && date::parse(bound).is_none() {
+                    problems.add(name, "validation_invalid_date", "Must be a date.");
+                }
+            }
+            if let (Some(min), Some(max)) = (date::parse(&options.min), date::parse(&options.max))
+                && max < min
+            {
+                problems.add("max", TOO_SMALL, "Must not be before min.");
+            }
+        }
+        Kind::Autodate(options) => {
+            if !options.on_create && !options.on_update {
+                for name in ["onCreate", "onUpdate"] {
+                    problems.add(name, "validation_required", "One of onCreate and onUpdate is needed.");
+                }
+            }
+        }
+        Kind::Select(options) => {
+            let values = &options.values;
+            let twice = |(at, value): (usize, &String)| values[..at].contains(value);
+            if values.is_empty() || values.iter().any(String::is_empty) {
+                problems.add("values", "validation_required", "There must be values to choose from.");
+            } else if values.iter().enumerate().any(twice) {
+                problems.add("values", "validation_duplicated_value", "Values must be distinct.");
+            }
+            if options.max_select > values.len() as u64 {
+                problems.add("maxSelect", TOO_LARGE, "Must not be more than there are values.");
+            }
+        }
+        Kind::File(options) => {
+            if options.thumbs.iter().any(|size| !is_thumb(size)) {
+                let message = "Sizes look like 100x100, 100x0 or 0x100, with t, b or f behind.";
+                problems.add("thumbs", "validation_invalid_thumb_size", message);
+            }
+        }
+        Kind::Relation(options) => {
+            if options.collection_id.is_empty() {
+                problems.add("collectionId", "validation_required", "Cannot be blank.");
+            }
+            if options.min_select > options.max_select.max(1) {
+                problems.add("maxSelect", TOO_SMALL, "Must not be below minSelect.");
+            }
+        }
+        Kind::Password(options) => {
+            if options.max != 0 && options.max < options.min {
+                problems.add("max", TOO_SMALL, "Must not be below min.");
+            }
+            if options.min > 71 {
+                problems.add("min", TOO_LARGE, "Must be no more than 71.");
+            }
+            if options.max > 71 {
+                problems.add("max", TOO_LARGE, "Must be no more than 71.");
+            }
+            if options.cost != 0 && !COST_BOUNDS.contains(&options.cost) {
+                let code = if options.cost < 4 { TOO_SMALL } else { TOO_LARGE };
+                problems.add("cost", code, "Must be between 4 and 31.");
+            }
+            if !options.pattern.is_valid() {
+                problems.add("pattern", "validation_invalid_regex", "Is not a regular expression.");
+            }
+        }
+        Kind::Bool | Kind::Editor(_) | Kind::Json(_) | Kind::GeoPoint => {}
+    }
+    problems
+}
+
+fn text(options: &TextOptions, problems: &mut Problems) {
+    if options.max != 0 && options.max < options.min {
+        let params = serde_json::json!({ "threshold": options.min });
+        problems.add_with("max", TOO_SMALL, "Must not be below min.", params);
+    }
+    if !options.pattern.is_valid() {
+        problems.add("pattern", "validation_invalid_regex", "Is not a regular expression.");
+    }
+    if options.primary_key && options.pattern.is_empty() {
+        problems.add("pattern", "validation_required", "A primary key needs a pattern.");
+    }
+    if options.autogenerate_pattern.is_empty() || !problems.is_empty() {
+        return;
+    }
+    let fits = |_| {
+        let made = pattern::generate(&options.autogenerate_pattern);
+        made.is_some_and(|made| super::text::problem(options, &made).is_none())
+    };
+    if pattern::generate(&options.autogenerate_pattern).is_none() {
+        let message = "Only literals, classes and counted repetition can be generated.";
+        problems.add("autogeneratePattern", "validation_invalid_autogenerate_pattern", message);
+    } else if !(0..GENERATE_TRIES).all(fits) {
+        let message = "Makes texts that the field itself would refuse.";
+        problems.add("autogeneratePattern", "validation_invalid_autogenerate_pattern_value", message);
+    }
+}
+
+fn domains(options: &DomainOptions, problems: &mut Problems) {
+    if !options.only_domains.is_empty() && !options.except_domains.is_empty() {
+        for name in ["onlyDomains", "exceptDomains"] {
+            let message = "Only one of onlyDomains and exceptDomains may be set.";
+            problems.add(name, "validation_only_one_of_domains", message);
+        }
+    }
+    let bad = |domain: &String| domain.is_empty() || domain.contains([' ', '/', '@', ':']);
+    for (name, list) in [("onlyDomains", &options.only_domains), ("exceptDomains", &options.except_domains)] {
+        if list.iter().any(bad) {
+            problems.add(name, "validation_is_domain", "Must be domains.");
+        }
+    }
+}
+
+/// `WxH`, one of them may be 0, and how to crop.
+fn is_thumb(size: &str) -> bool {
+    let size = size.strip_suffix(['t', 'b', 'f']).unwrap_or(size);
+    let Some((width, height)) = size.split_once('x') else { return false };
+    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u16>().ok());
+    match (number(width).flatten(), number(height).flatten()) {
+        (Some(width), Some(height)) => width > 0 || height > 0,
+        _ => false,
+    }
+}

@@ -1,0 +1,104 @@
+//! Conditions of partial indexes: the SQL after `WHERE`, as a filter expression.
+
+use crate::domain::indexes::statement::{Reader, Token, tokens};
+
+/// Deepest nesting of parentheses.
+const DEPTH_LIMIT: usize = 16;
+
+/// Comparisons of a column with a literal, `IS [NOT] NULL`, `AND`, `OR`, parentheses; the rest is
+/// refused.
+pub fn to_filter(sql: &str) -> Result<String, String> {
+    let tokens = tokens(sql)?;
+    let mut reader = Reader::new(sql, &tokens);
+    let filter = any(&mut reader, 0)?;
+    reader.end()?;
+    Ok(filter)
+}
+
+fn any(reader: &mut Reader, depth: usize) -> Result<String, String> {
+    let mut terms = vec![all(reader, depth)?];
+    while reader.take_word("OR") {
+        terms.push(all(reader, depth)?);
+    }
+    Ok(terms.join(" || "))
+}
+
+fn all(reader: &mut Reader, depth: usize) -> Result<String, String> {
+    let mut terms = vec![term(reader, depth)?];
+    while reader.take_word("AND") {
+        terms.push(term(reader, depth)?);
+    }
+    Ok(terms.join(" && "))
+}
+
+fn term(reader: &mut Reader, depth: usize) -> Result<String, String> {
+    if depth > DEPTH_LIMIT {
+        return Err("the condition is nested too deeply".to_owned());
+    }
+    if reader.take_sign("(") {
+        let inner = any(reader, depth + 1)?;
+        reader.sign(")")?;
+        return Ok(format!("({inner})"));
+    }
+    let Some(Token::Word(column) | Token::Quoted(column)) = reader.peek() else {
+        return Err(reader.expected("a column name"));
+    };
+    if !column.chars().all(|letter| letter.is_alphanumeric() || letter == '_') {
+        return Err(reader.expected("a column name"));
+    }
+    reader.next();
+    if reader.take_word("IS") {
+        let not = reader.take_word("NOT");
+        reader.word("NULL")?;
+        // Only json values can be null; of all others, clients that write this mean "blank".
+        return Ok(format!("{column} {} null", if not { "!=" } else { "=" }));
+    }
+    let operator = match reader.peek() {
+        Some(Token::Sign("=" | "==")) => "=",
+        Some(Token::Sign("!=" | "<>")) => "!=",
+        Some(Token::Sign(sign @ ("<" | "<=" | ">" | ">="))) => sign,
+        _ => return Err(reader.expected("a comparison")),
+    };
+    reader.next();
+    let minus = if reader.take_sign("-") { "-" } else { "" };
+    let literal = match reader.peek() {
+        Some(Token::Number(number)) if number.parse::<f64>().is_ok() && !number.ends_with('.') => {
+            format!("{minus}{number}")
+        }
+        Some(Token::Text(text)) if minus.is_empty() => quote(text),
+        Some(Token::Word(word)) if minus.is_empty() && word.eq_ignore_ascii_case("true") => "true".into(),
+        Some(Token::Word(word)) if minus.is_empty() && word.eq_ignore_ascii_case("false") => "false".into(),
+        _ => return Err(reader.expected("a literal")),
+    };
+    reader.next();
+    Ok(format!("{column} {operator} {literal}"))
+}
+
+/// A text as the filter language writes it.
+fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sql_conditions_become_filters() {
+        for (sql, filter) in [
+            ("`email` != ''", "email != ''"),
+            ("a <> 'it''s' AND b >= -1.5", "a != 'it\\'s' && b >= -1.5"),
+            ("(a = 1 OR b == 2) and c IS NOT NULL", "(a = 1 || b = 2) && c != null"),
+            ("done = TRUE", "done = true"),
+        ] {
+            assert_eq!(to_filter(sql).as_deref(), Ok(filter));
+        }
+    }
+
+    #[test]
+    fn other_sql_is_refused() {
+        for sql in ["", "a", "a LIKE 'x'", "lower(a) = 'x'", "a = b", "1 = 1", "a = 1 b = 2", "not a = 1", "a = 1."] {
+            assert!(to_filter(sql).is_err(), "{sql}");
+        }
+    }
+}

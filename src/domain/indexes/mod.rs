@@ -1,0 +1,127 @@
+//! Indexes of a collection: those that clients state, and those that the server keeps itself.
+
+pub mod condition;
+pub mod statement;
+mod unique;
+
+use crate::domain::fields::Kind;
+use crate::domain::schema::{Collection, CollectionKind, Field, Index, IndexColumn};
+
+use statement::Statement;
+
+pub use unique::{conflict, duplicate};
+
+/// The number of the index that orders records by creation.
+pub const CREATION: u32 = 1;
+/// Most indexes that clients may state for one collection.
+pub const COUNT_LIMIT: usize = 64;
+
+/// The index that `statement` states over `fields`, without a number yet.
+pub fn from_statement(statement: &Statement, fields: &[Field]) -> Result<Index, String> {
+    let column = |column: &statement::Column| {
+        let field = fields.iter().position(|field| field.name.eq_ignore_ascii_case(&column.name));
+        let field = field.ok_or(format!("there is no field {:?}", column.name))?;
+        if matches!(fields[field].kind, Kind::Password(_)) {
+            return Err(format!("{:?} cannot be indexed", column.name));
+        }
+        Ok(IndexColumn {
+            field: Some(field),
+            descending: column.descending == Some(true),
+            nocase: column.nocase,
+            each: false,
+        })
+    };
+    Ok(Index {
+        number: 0,
+        name: statement.name.clone(),
+        unique: statement.unique,
+        columns: statement.columns.iter().map(column).collect::<Result<_, _>>()?,
+        condition: statement.filter()?,
+        statement: String::new(),
+        internal: false,
+    })
+}
+
+/// What the server keeps of its own accord: creation order, and a look-up for each relation.
+pub fn internal(kind: CollectionKind, fields: &[Field]) -> Vec<Index> {
+    if kind == CollectionKind::View {
+        return Vec::new();
+    }
+    let index = |name: String, field: Option<usize>| Index {
+        number: 0,
+        name,
+        unique: false,
+        columns: vec![IndexColumn { field, descending: false, nocase: false, each: field.is_some() }],
+        condition: None,
+        statement: String::new(),
+        internal: true,
+    };
+    let relations = fields.iter().enumerate();
+    let relations = relations.filter(|(_, field)| matches!(field.kind, Kind::Relation(_)));
+    std::iter::once(index("@rowid".to_owned(), None))
+        .chain(relations.map(|(at, field)| index(format!("@{}", field.id), Some(at))))
+        .collect()
+}
+
+/// Gives each index of `new` the number it had in `old`, or an unused one. Tells whether any entry
+/// in the store has to be made anew.
+pub fn number(new: &mut Collection, old: Option<&Collection>) -> bool {
+    let old_indexes = old.map_or(&[][..], |old| &old.indexes);
+    let mut next = old_indexes.iter().map(|index| index.number).max().unwrap_or(0).max(CREATION) + 1;
+    let mut numbers = Vec::new();
+    let mut stale = false;
+    for index in &new.indexes {
+        let same = old.and_then(|old| {
+            let mut candidates = old.indexes.iter();
+            candidates.find(|candidate| same_entries(index, new, candidate, old))
+        });
+        numbers.push(match same {
+            Some(same) if !numbers.contains(&same.number) => same.number,
+            _ if index.internal && index.columns[0].field.is_none() => CREATION,
+            _ => {
+                stale = true;
+                next += 1;
+                next - 1
+            }
+        });
+    }
+    stale |= old_indexes.iter().any(|index| !numbers.contains(&index.number));
+    for (index, number) in new.indexes.iter_mut().zip(numbers) {
+        index.number = number;
+    }
+    stale
+}
+
+/// Whether two indexes have the same entries for the same records.
+fn same_entries(index: &Index, new: &Collection, other: &Index, old: &Collection) -> bool {
+    // A field is the same if its slot and its shape are; positions may differ.
+    let field = |collection: &Collection, column: &IndexColumn| {
+        let field = column.field.map(|field| &collection.fields[field]);
+        field.map(|field| (field.slot, field.kind.name(), field.kind.is_multiple()))
+    };
+    let key = |collection: &Collection, column: &IndexColumn| {
+        (field(collection, column), column.descending, column.nocase, column.each)
+    };
+    let columns = |index: &Index, collection: &Collection| -> Vec<_> {
+        index.columns.iter().map(|column| key(collection, column)).collect()
+    };
+    index.internal == other.internal
+        && index.condition.is_none()
+        && other.condition.is_none()
+        && columns(index, new) == columns(other, old)
+        || index.condition.is_some()
+            && index.condition == other.condition
+            && columns(index, new) == columns(other, old)
+            && fields_keep_their_names(new, old)
+}
+
+/// A condition names fields: when names moved, its entries may have.
+fn fields_keep_their_names(new: &Collection, old: &Collection) -> bool {
+    let same = |field: &Field| {
+        let before = old.fields.iter().find(|before| before.slot == field.slot);
+        before.is_none_or(|before| {
+            before.name == field.name && before.kind.is_multiple() == field.kind.is_multiple()
+        })
+    };
+    new.fields.iter().all(same)
+}
