@@ -12,7 +12,9 @@ pub mod batch;
 pub mod cascade;
 pub mod collections;
 pub mod expand;
+pub mod derive;
 pub mod fields;
+pub mod indexes;
 pub mod json;
 pub mod pick;
 pub mod record;
@@ -116,9 +118,26 @@ impl Problems {
         if inner.is_empty() {
             return;
         }
-        match self.0.entry(field).or_insert_with(|| Value::Object(Map::new())) {
-            Value::Object(map) => map.extend(inner.0),
-            _ => unreachable!("a problem is an object"),
+        let mut outer = Problems::new();
+        outer.0.insert(field.to_owned(), Value::Object(inner.0));
+        self.merge(outer);
+    }
+
+    /// Adds the problems of another look at the same document.
+    pub fn merge(&mut self, other: Problems) {
+        for (field, problem) in other.0 {
+            match (self.0.get_mut(&field), problem) {
+                // Both nested: field by field. A leaf has a code of its own, and the first one stays.
+                (Some(Value::Object(inner)), Value::Object(more)) if !inner.contains_key("code") => {
+                    let mut nested = Problems(std::mem::take(inner));
+                    nested.merge(Problems(more));
+                    *inner = nested.0;
+                }
+                (Some(_), _) => {}
+                (None, problem) => {
+                    self.0.insert(field, problem);
+                }
+            }
         }
     }
 

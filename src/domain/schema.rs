@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::fields::Kind;
+use crate::domain::fields::{Kind, RelationOptions};
 use crate::domain::record::Shaped;
 use crate::domain::{Error, Result};
 use crate::store::{self, Read, keys};
@@ -120,9 +120,12 @@ pub struct IndexColumn {
 
 impl Schema {
     pub fn new(collections: impl IntoIterator<Item = Collection>) -> Self {
+        Self::of(collections.into_iter().map(Arc::new))
+    }
+
+    pub fn of(collections: impl IntoIterator<Item = Arc<Collection>>) -> Self {
         let mut schema = Self::default();
         for collection in collections {
-            let collection = Arc::new(collection);
             schema.by_number.insert(collection.number, collection.clone());
             schema.by_id.insert(collection.id.clone(), collection.clone());
             schema.by_name.insert(collection.name.to_lowercase(), collection);
@@ -145,6 +148,15 @@ impl Schema {
         self.by_id.get(id_or_name).or_else(|| self.by_name.get(&id_or_name.to_lowercase()))
     }
 
+    pub fn by_id(&self, id: &str) -> Option<&Arc<Collection>> {
+        self.by_id.get(id)
+    }
+
+    /// Names are the same in whatever case.
+    pub fn by_name(&self, name: &str) -> Option<&Arc<Collection>> {
+        self.by_name.get(&name.to_lowercase())
+    }
+
     pub fn by_number(&self, number: u32) -> Option<&Arc<Collection>> {
         self.by_number.get(&number)
     }
@@ -157,6 +169,14 @@ impl Schema {
 impl Collection {
     pub fn field(&self, name: &str) -> Option<(usize, &Field)> {
         self.fields.iter().enumerate().find(|(_, field)| field.name == name)
+    }
+
+    /// Its relation fields, with their positions.
+    pub fn relations(&self) -> impl Iterator<Item = (usize, &RelationOptions)> {
+        self.fields.iter().enumerate().filter_map(|(at, field)| match &field.kind {
+            Kind::Relation(options) => Some((at, options)),
+            _ => None,
+        })
     }
 
     pub fn is_auth(&self) -> bool {

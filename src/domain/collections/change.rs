@@ -1,0 +1,229 @@
+//! Changes of the schema: prepared, checked against the schema they lead to, then written.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::domain::collections::Fields;
+use crate::domain::collections::draft::draft;
+use crate::domain::collections::validate;
+use crate::domain::indexes;
+use crate::domain::indexes::statement;
+use crate::domain::schema::{Collection, Index, Layout, Schema};
+use crate::domain::{Error, Problems, Result};
+use crate::store::{Order, Range, Read, Tx, keys};
+
+/// Most shapes that records of one collection may have had: a record names its own in 16 bits.
+const LAYOUT_LIMIT: usize = 60_000;
+const INDEX_CODE: &str = "validation_invalid_index_expression";
+
+pub struct Change {
+    pub old: Option<Arc<Collection>>,
+    pub new: Arc<Collection>,
+    problems: Problems,
+    /// Entries in the store have to be made anew.
+    stale: bool,
+}
+
+/// Works out what `definition` makes of `old`, or of nothing.
+pub fn prepare(
+    tx: &mut Tx,
+    old: Option<Arc<Collection>>,
+    definition: &Map<String, Value>,
+    fields: Fields,
+    now_ms: i64,
+) -> Result<Change> {
+    let mut draft = draft(old.as_deref(), definition, fields, now_ms)?;
+    if old.is_none() {
+        draft.collection.number = next_number(tx)?;
+    }
+    let mut new = draft.collection;
+    let listed = state_indexes(&mut new, old.as_deref(), draft.statements);
+    draft.problems.nest("indexes", listed);
+    let stale = indexes::number(&mut new, old.as_deref());
+    lay_out(tx, &mut new)?;
+    Ok(Change { old, new: Arc::new(new), problems: draft.problems, stale })
+}
+
+fn next_number(tx: &mut Tx) -> Result<u32> {
+    let stored = tx.get(keys::NEXT_COLLECTION)?;
+    let number = stored.and_then(|bytes| bytes[..].try_into().ok()).map_or(1, u32::from_be_bytes);
+    tx.put(keys::NEXT_COLLECTION, (number + 1).to_be_bytes().to_vec())?;
+    Ok(number)
+}
+
+/// Parses the statements, adds what the server keeps itself, and tells what was not understood.
+fn state_indexes(new: &mut Collection, old: Option<&Collection>, texts: Vec<String>) -> Problems {
+    let mut problems = Problems::new();
+    let mut list: Vec<Index> = Vec::new();
+    if texts.len() > indexes::COUNT_LIMIT {
+        let message = "There are too many indexes.";
+        problems.add(&indexes::COUNT_LIMIT.to_string(), "validation_length_too_long", message);
+    }
+    for (at, text) in texts.into_iter().enumerate().take(indexes::COUNT_LIMIT) {
+        match stated(new, old, text) {
+            Ok(index) if list.iter().any(|other| same_name(other, &index)) => {
+                let message = "Another index has this name.";
+                problems.add(&at.to_string(), "validation_duplicated_index_name", message);
+            }
+            Ok(index) => list.push(index),
+            Err(why) => problems.add(&at.to_string(), INDEX_CODE, &why),
+        }
+    }
+    if new.is_auth() {
+        for (field, condition) in [("tokenKey", ""), ("email", " WHERE `email` != ''")] {
+            let at = new.field(field).map(|(at, _)| at);
+            let same = |index: &Index| {
+                index.unique && matches!(&index.columns[..], [only] if only.field == at)
+            };
+            if !list.iter().any(same) {
+                let (id, name) = (&new.id, &new.name);
+                let text = format!(
+                    "CREATE UNIQUE INDEX `idx_{field}_{id}` ON `{name}` (`{field}`){condition}"
+                );
+                list.extend(stated(new, old, text).ok());
+            }
+        }
+    }
+    list.extend(indexes::internal(new.kind, &new.fields));
+    new.indexes = list;
+    problems
+}
+
+fn same_name(one: &Index, other: &Index) -> bool {
+    one.name.eq_ignore_ascii_case(&other.name)
+}
+
+/// The index of one statement; rewritten where it names another table, or a field that was renamed.
+fn stated(new: &Collection, old: Option<&Collection>, text: String) -> Result<Index, String> {
+    let mut parsed = statement::parse(&text)?;
+    let mut rewritten = !parsed.table.eq_ignore_ascii_case(&new.name);
+    parsed.table.clone_from(&new.name);
+    for column in &mut parsed.columns {
+        let known = |collection: &Collection| collection.field(&column.name).map(|(_, field)| field.slot);
+        if known(new).is_some() {
+            continue;
+        }
+        let slot = old.and_then(known);
+        if let Some(field) = new.fields.iter().find(|field| Some(field.slot) == slot) {
+            column.name.clone_from(&field.name);
+            rewritten = true;
+        }
+    }
+    let mut index = indexes::from_statement(&parsed, &new.fields)?;
+    index.statement = if rewritten { parsed.print() } else { text };
+    Ok(index)
+}
+
+/// Gives new records today's layout. Older ones are kept as long as there are records.
+fn lay_out(read: &dyn Read, new: &mut Collection) -> Result<()> {
+    let layout = Layout::of(new.kind, &new.fields);
+    if new.layouts.last() == Some(&layout) {
+        return Ok(());
+    }
+    let range = Range::prefix(&keys::records(new.number));
+    if read.scan(&range, Order::Forward, 1)?.is_empty() {
+        new.layouts.clear();
+    }
+    if new.layouts.len() >= LAYOUT_LIMIT {
+        return Err(Error::Bad("this collection was changed too often: export it".to_owned()));
+    }
+    new.layouts.push(layout);
+    Ok(())
+}
+
+/// Checks the changes against the schema they lead to, `gone` left out, and writes them.
+pub fn apply(
+    tx: &mut Tx,
+    changes: Vec<Change>,
+    gone: &[u32],
+    refuse: impl Fn(&Collection, Problems) -> Result<()>,
+) -> Result<Vec<Arc<Collection>>> {
+    let before = Schema::load(tx)?;
+    let changed: HashSet<u32> = changes.iter().map(|change| change.new.number).collect();
+    let kept = before.collections();
+    let kept = kept.filter(|old| !changed.contains(&old.number) && !gone.contains(&old.number));
+    let new = changes.iter().map(|change| &change.new);
+    let after = Arc::new(Schema::of(kept.chain(new).cloned()));
+    for change in &changes {
+        let mut problems = change.problems.clone();
+        problems.merge(validate::problems(&after, change.old.as_deref(), &change.new));
+        problems.nest("indexes", taken_names(&after, &change.new));
+        refuse(&change.new, problems)?;
+    }
+    let mut written = Vec::new();
+    for change in changes {
+        write(tx, &change.new)?;
+        if change.stale && change.old.is_some() {
+            rederive(tx, &change.new)?;
+        }
+        if let Some(problems) = duplicates(tx, &change)? {
+            refuse(&change.new, problems)?;
+        }
+        written.push(change.new);
+    }
+    Ok(written)
+}
+
+fn write(tx: &mut Tx, collection: &Collection) -> Result<()> {
+    tx.put(&keys::collection(collection.number), collection.to_stored())?;
+    stamp(tx)
+}
+
+/// Marks the schema as changed.
+fn stamp(tx: &mut Tx) -> Result<()> {
+    let mut stamp = [0; 16];
+    getrandom::fill(&mut stamp).map_err(|error| Error::Broken(error.to_string()))?;
+    Ok(tx.put(keys::SCHEMA, stamp.to_vec())?)
+}
+
+fn rederive(tx: &mut Tx, collection: &Collection) -> Result<()> {
+    let number = collection.number;
+    let derived = [keys::indexes(number), keys::record_count(number)];
+    let derived: Vec<&[u8]> = derived.iter().map(Vec::as_slice).collect();
+    Ok(tx.rederive(&derived, &keys::records(number))?)
+}
+
+/// Unique indexes that the records there are do not allow.
+fn duplicates(read: &dyn Read, change: &Change) -> Result<Option<Problems>> {
+    let Some(old) = change.old.as_deref().filter(|_| change.stale) else { return Ok(None) };
+    let visible = change.new.indexes.iter().filter(|index| !index.internal);
+    for (at, index) in visible.enumerate().filter(|(_, index)| index.unique) {
+        let checked = |before: &Index| before.number == index.number && before.unique;
+        if old.indexes.iter().any(checked) {
+            continue;
+        }
+        if let Some(id) = indexes::duplicate(read, &change.new, index)? {
+            let message = format!("Several records have the same values, one of them is {id}.");
+            let mut problems = Problems::new();
+            problems.nest("indexes", Problems::one(&at.to_string(), INDEX_CODE, &message));
+            return Ok(Some(problems));
+        }
+    }
+    Ok(None)
+}
+
+/// Index names that another collection uses.
+fn taken_names(schema: &Schema, new: &Collection) -> Problems {
+    let mut problems = Problems::new();
+    for (at, index) in new.indexes.iter().filter(|index| !index.internal).enumerate() {
+        let uses = |other: &&Arc<Collection>| {
+            other.number != new.number
+                && other.indexes.iter().any(|taken| !taken.internal && same_name(taken, index))
+        };
+        if let Some(other) = schema.collections().find(uses) {
+            let params = serde_json::json!({ "usedTableName": other.name });
+            let message = format!("The collection {} has an index of this name.", other.name);
+            problems.add_with(&at.to_string(), "validation_existing_index_name", &message, params);
+        }
+    }
+    problems
+}
+
+/// Removes a collection and all that belongs to it.
+pub fn remove(tx: &mut Tx, collection: &Collection) -> Result<()> {
+    tx.clear(&keys::records(collection.number))?;
+    tx.delete(&keys::collection(collection.number))?;
+    stamp(tx)
+}

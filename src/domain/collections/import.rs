@@ -1,0 +1,77 @@
+//! Many collections at once, all or nothing.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::domain::collections::{Fields, change, guard};
+use crate::domain::request::Caller;
+use crate::domain::schema::{Collection, Schema};
+use crate::domain::{Error, Problems, Result};
+use crate::store::Tx;
+
+const CODE: &str = "validation_collections_import_failure";
+
+/// Makes the collections of `definitions` what they say. Without `delete_missing` it only adds and
+/// changes; with it, what is not listed goes, except system collections and fields.
+pub fn import(
+    tx: &mut Tx,
+    caller: &Caller,
+    definitions: &[Map<String, Value>],
+    delete_missing: bool,
+    now_ms: i64,
+) -> Result<Vec<Arc<Collection>>> {
+    guard(caller)?;
+    if definitions.is_empty() {
+        let problems = Problems::one("collections", "validation_required", "Cannot be blank.");
+        return Err(refusal(problems));
+    }
+    let schema = Schema::load(tx)?;
+    let fields = if delete_missing { Fields::Replace } else { Fields::Add };
+    let mut changes = Vec::new();
+    for definition in definitions {
+        let text = |name| definition.get(name).and_then(Value::as_str).unwrap_or_default();
+        let old = schema.by_id(text("id")).or_else(|| schema.by_name(text("name"))).cloned();
+        let again = |change: &change::Change| {
+            old.as_ref().is_some_and(|old| change.new.number == old.number)
+        };
+        if changes.iter().any(again) {
+            return Err(refused(text("name"), "stands in the list twice"));
+        }
+        let change = change::prepare(tx, old, definition, fields, now_ms).map_err(
+            |error| match error {
+                Error::Bad(why) => refused(text("name"), &why),
+                other => other,
+            },
+        )?;
+        changes.push(change);
+    }
+    let kept = |collection: &&Arc<Collection>| {
+        collection.system || changes.iter().any(|change| change.new.number == collection.number)
+    };
+    let mut gone: Vec<_> = Vec::new();
+    if delete_missing {
+        gone.extend(schema.collections().filter(|collection| !kept(collection)).cloned());
+    }
+    let numbers: Vec<u32> = gone.iter().map(|collection| collection.number).collect();
+    let changed = change::apply(tx, changes, &numbers, |collection, problems| {
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let why = Value::Object(problems.into_json()).to_string();
+        Err(refused(&collection.name, &why))
+    })?;
+    for collection in gone {
+        change::remove(tx, &collection)?;
+    }
+    Ok(changed)
+}
+
+fn refused(name: &str, why: &str) -> Error {
+    let message = format!("The collection {name:?} cannot be imported: {why}");
+    refusal(Problems::one("collections", CODE, &message))
+}
+
+fn refusal(problems: Problems) -> Error {
+    Error::Invalid { message: "The collections cannot be imported.".to_owned(), problems }
+}
