@@ -128,7 +128,9 @@ impl Problems {
         for (field, problem) in other.0 {
             match (self.0.get_mut(&field), problem) {
                 // Both nested: field by field. A leaf has a code of its own, and the first one stays.
-                (Some(Value::Object(inner)), Value::Object(more)) if !inner.contains_key("code") => {
+                (Some(Value::Object(inner)), Value::Object(more))
+                    if !inner.contains_key("code") =>
+                {
                     let mut nested = Problems(std::mem::take(inner));
                     nested.merge(Problems(more));
                     *inner = nested.0;

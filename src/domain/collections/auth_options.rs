@@ -81,7 +81,12 @@ fn oauth2(auth: &AuthOptions) -> Problems {
             own.add("name", "validation_required", "Cannot be blank.");
         } else if !providers::is_known(name) {
             let params = json!({ "name": name });
-            own.add_with("name", "validation_missing_provider", "There is no such provider.", params);
+            own.add_with(
+                "name",
+                "validation_missing_provider",
+                "There is no such provider.",
+                params,
+            );
         } else if seen.contains(&name) {
             own.add("name", "validation_duplicated_provider", "Stands in the list already.");
         }

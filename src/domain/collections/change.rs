@@ -101,7 +101,8 @@ fn stated(new: &Collection, old: Option<&Collection>, text: String) -> Result<In
     let mut rewritten = !parsed.table.eq_ignore_ascii_case(&new.name);
     parsed.table.clone_from(&new.name);
     for column in &mut parsed.columns {
-        let known = |collection: &Collection| collection.field(&column.name).map(|(_, field)| field.slot);
+        let known =
+            |collection: &Collection| collection.field(&column.name).map(|(_, field)| field.slot);
         if known(new).is_some() {
             continue;
         }

@@ -147,8 +147,10 @@ fn draft_fields(
         problems.nest("fields", list);
         let missing = |field: &&Field| !fields.iter().any(|kept| kept.slot == field.slot);
         let kept = old.iter().filter(missing).filter(|field| how == Fields::Add || field.system);
-        let kept: Vec<_> =
-            kept.filter(|field| !fields.iter().any(|new| new.name == field.name)).cloned().collect();
+        let kept: Vec<_> = kept
+            .filter(|field| !fields.iter().any(|new| new.name == field.name))
+            .cloned()
+            .collect();
         fields.extend(kept);
     }
     for (position, proto) in system::fields(collection.kind).into_iter().enumerate() {

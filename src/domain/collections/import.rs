@@ -38,12 +38,11 @@ pub fn import(
         if changes.iter().any(again) {
             return Err(refused(text("name"), "stands in the list twice"));
         }
-        let change = change::prepare(tx, old, definition, fields, now_ms).map_err(
-            |error| match error {
+        let change =
+            change::prepare(tx, old, definition, fields, now_ms).map_err(|error| match error {
                 Error::Bad(why) => refused(text("name"), &why),
                 other => other,
-            },
-        )?;
+            })?;
         changes.push(change);
     }
     let kept = |collection: &&Arc<Collection>| {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::domain::cascade;
+use crate::domain::record::Record;
 use crate::domain::request::Caller;
 use crate::domain::schema::{Collection, CollectionKind, Schema};
 use crate::domain::{Error, Result};
@@ -18,6 +20,8 @@ pub mod providers;
 mod scaffolds;
 mod stored;
 mod system;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 pub use draft::Fields;
@@ -106,7 +110,7 @@ fn names(query: &str, name: &str) -> bool {
 }
 
 /// Deletes all records of a collection, and what cannot be without them.
-pub fn truncate(tx: &mut Tx, caller: &Caller, id_or_name: &str) -> Result<()> {
+pub fn truncate(tx: &mut Tx, caller: &Caller, id_or_name: &str, now_ms: i64) -> Result<()> {
     let collection = find(tx, caller, id_or_name)?;
     if collection.kind == CollectionKind::View {
         return Err(Error::Bad("a view has no records of its own".to_owned()));
@@ -120,8 +124,8 @@ pub fn truncate(tx: &mut Tx, caller: &Caller, id_or_name: &str) -> Result<()> {
     }
     loop {
         let range = Range::prefix(&keys::records(collection.number));
-        let Some((key, _)) = tx.scan(&range, Order::Forward, 1)?.pop() else { return Ok(()) };
-        let id = keys::as_record(&key).map(|(_, id)| String::from_utf8_lossy(id).into_owned());
-        crate::domain::records::erase(tx, &collection, &id.unwrap_or_default())?;
+        let Some((_, value)) = tx.scan(&range, Order::Forward, 1)?.pop() else { return Ok(()) };
+        let record = Record::from_stored(collection.clone(), value)?;
+        cascade::delete(tx, &schema, &record, now_ms)?;
     }
 }

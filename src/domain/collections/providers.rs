@@ -49,9 +49,7 @@ pub fn display_name(name: &str) -> Option<&'static str> {
 
 /// The list as clients get it.
 pub fn list() -> Value {
-    let entry = |(name, shown): &(&str, &str)| {
-        json!({ "name": name, "displayName": shown, "logo": logo(shown) })
-    };
+    let entry = |(name, shown): &(&str, &str)| json!({ "name": name, "displayName": shown, "logo": logo(shown) });
     PROVIDERS.iter().map(entry).collect()
 }
 

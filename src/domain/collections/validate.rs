@@ -26,7 +26,11 @@ pub fn problems(schema: &Arc<Schema>, old: Option<&Collection>, new: &Arc<Collec
     }
     let twin = |other: &&Arc<Collection>| other.number != new.number && other.id == new.id;
     if schema.collections().any(|other| twin(&other)) {
-        problems.add("id", "validation_invalid_or_existing_id", "There is such a collection already.");
+        problems.add(
+            "id",
+            "validation_invalid_or_existing_id",
+            "There is such a collection already.",
+        );
     }
     if let Some(old) = old.filter(|old| old.system) {
         if old.name != new.name {
@@ -104,9 +108,7 @@ fn fields(schema: &Schema, old: Option<&Collection>, new: &Collection) -> Proble
             && !options.collection_id.is_empty()
         {
             let was = old.and_then(|old| old.fields.iter().find(|was| was.slot == field.slot));
-            let moved = |was: &Field| {
-                matches!(&was.kind, Kind::Relation(was) if was.collection_id != options.collection_id)
-            };
+            let moved = |was: &Field| matches!(&was.kind, Kind::Relation(was) if was.collection_id != options.collection_id);
             if was.is_some_and(moved) {
                 let message = "A relation keeps its collection; make a new field.";
                 own.add("collectionId", "validation_field_relation_change", message);
@@ -122,16 +124,17 @@ fn fields(schema: &Schema, old: Option<&Collection>, new: &Collection) -> Proble
 
 /// Records cannot point into views, which have none of their own.
 fn relates(schema: &Schema, new: &Collection, id: &str) -> bool {
-    schema
-        .collections()
-        .any(|other| other.id == id && (other.kind != CollectionKind::View || new.kind == CollectionKind::View))
+    schema.collections().any(|other| {
+        other.id == id && (other.kind != CollectionKind::View || new.kind == CollectionKind::View)
+    })
 }
 
 fn field_name(collection: &Collection, at: usize, field: &Field, problems: &mut Problems) {
     let name = field.name.as_str();
     let reserved = RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name))
         || collection.is_auth() && RESERVED_AUTH.contains(&name);
-    let twice = || collection.fields[..at].iter().any(|other| other.name.eq_ignore_ascii_case(name));
+    let twice =
+        || collection.fields[..at].iter().any(|other| other.name.eq_ignore_ascii_case(name));
     if name.is_empty() {
         problems.add("name", "validation_required", "Cannot be blank.");
     } else if name.len() > NAME_LIMIT {
@@ -140,7 +143,11 @@ fn field_name(collection: &Collection, at: usize, field: &Field, problems: &mut 
     } else if !is_word(name) {
         problems.add("name", "validation_match_invalid", "Must consist of letters, digits and _.");
     } else if reserved {
-        problems.add("name", "validation_not_in_invalid", "This name is taken by records themselves.");
+        problems.add(
+            "name",
+            "validation_not_in_invalid",
+            "This name is taken by records themselves.",
+        );
     } else if name.contains("_via_") {
         problems.add("name", "validation_found_via", "Must not contain _via_.");
     } else if twice() {

@@ -42,7 +42,11 @@ pub fn options(kind: &Kind) -> Problems {
         Kind::Autodate(options) => {
             if !options.on_create && !options.on_update {
                 for name in ["onCreate", "onUpdate"] {
-                    problems.add(name, "validation_required", "One of onCreate and onUpdate is needed.");
+                    problems.add(
+                        name,
+                        "validation_required",
+                        "One of onCreate and onUpdate is needed.",
+                    );
                 }
             }
         }
@@ -50,7 +54,11 @@ pub fn options(kind: &Kind) -> Problems {
             let values = &options.values;
             let twice = |(at, value): (usize, &String)| values[..at].contains(value);
             if values.is_empty() || values.iter().any(String::is_empty) {
-                problems.add("values", "validation_required", "There must be values to choose from.");
+                problems.add(
+                    "values",
+                    "validation_required",
+                    "There must be values to choose from.",
+                );
             } else if values.iter().enumerate().any(twice) {
                 problems.add("values", "validation_duplicated_value", "Values must be distinct.");
             }
@@ -118,7 +126,11 @@ fn text(options: &TextOptions, problems: &mut Problems) {
         problems.add("autogeneratePattern", "validation_invalid_autogenerate_pattern", message);
     } else if !(0..GENERATE_TRIES).all(fits) {
         let message = "Makes texts that the field itself would refuse.";
-        problems.add("autogeneratePattern", "validation_invalid_autogenerate_pattern_value", message);
+        problems.add(
+            "autogeneratePattern",
+            "validation_invalid_autogenerate_pattern_value",
+            message,
+        );
     }
 }
 
@@ -130,7 +142,9 @@ fn domains(options: &DomainOptions, problems: &mut Problems) {
         }
     }
     let bad = |domain: &String| domain.is_empty() || domain.contains([' ', '/', '@', ':']);
-    for (name, list) in [("onlyDomains", &options.only_domains), ("exceptDomains", &options.except_domains)] {
+    for (name, list) in
+        [("onlyDomains", &options.only_domains), ("exceptDomains", &options.except_domains)]
+    {
         if list.iter().any(bad) {
             problems.add(name, "validation_is_domain", "Must be domains.");
         }
@@ -141,7 +155,9 @@ fn domains(options: &DomainOptions, problems: &mut Problems) {
 fn is_thumb(size: &str) -> bool {
     let size = size.strip_suffix(['t', 'b', 'f']).unwrap_or(size);
     let Some((width, height)) = size.split_once('x') else { return false };
-    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u16>().ok());
+    let number = |text: &str| {
+        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u16>().ok())
+    };
     match (number(width).flatten(), number(height).flatten()) {
         (Some(width), Some(height)) => width > 0 || height > 0,
         _ => false,

@@ -20,6 +20,7 @@ pub mod password;
 pub mod pattern;
 pub mod relation;
 pub mod select;
+mod templates;
 pub mod text;
 pub mod url;
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::fields::Pattern;
+use crate::domain::fields::templates;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -126,7 +127,7 @@ pub struct PasswordAuth {
     pub identity_fields: Vec<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OAuth2 {
     pub enabled: bool,
@@ -169,7 +170,7 @@ pub struct AuthAlert {
     pub email_template: MailTemplate,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TokenSettings {
     pub duration: u64,
@@ -184,6 +185,23 @@ pub struct MailTemplate {
     pub body: String,
 }
 
+impl std::fmt::Debug for OAuth2 {
+    fn fmt(&self, out: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let name = |provider: &serde_json::Value| provider.get("name").cloned();
+        out.debug_struct("OAuth2")
+            .field("enabled", &self.enabled)
+            .field("mapped_fields", &self.mapped_fields)
+            .field("providers", &self.providers.iter().map(name).collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+impl std::fmt::Debug for TokenSettings {
+    fn fmt(&self, out: &mut std::fmt::Formatter) -> std::fmt::Result {
+        out.debug_struct("TokenSettings").field("duration", &self.duration).finish_non_exhaustive()
+    }
+}
+
 impl Default for PasswordAuth {
     fn default() -> Self {
         Self { enabled: true, identity_fields: vec!["email".into()] }
@@ -192,7 +210,12 @@ impl Default for PasswordAuth {
 
 impl Default for Otp {
     fn default() -> Self {
-        Self { enabled: false, duration: 180, length: 8, email_template: MailTemplate::default() }
+        Self {
+            enabled: false,
+            duration: 180,
+            length: 8,
+            email_template: templates::one_time_password(),
+        }
     }
 }
 
@@ -204,7 +227,7 @@ impl Default for Mfa {
 
 impl Default for AuthAlert {
     fn default() -> Self {
-        Self { enabled: true, email_template: MailTemplate::default() }
+        Self { enabled: true, email_template: templates::sign_in_alert() }
     }
 }
 
@@ -224,9 +247,9 @@ impl Default for AuthOptions {
             email_change_token: token(1800),
             verification_token: token(86_400),
             file_token: token(180),
-            verification_template: MailTemplate::default(),
-            reset_password_template: MailTemplate::default(),
-            confirm_email_change_template: MailTemplate::default(),
+            verification_template: templates::verification(),
+            reset_password_template: templates::password_reset(),
+            confirm_email_change_template: templates::email_change(),
         }
     }
 }

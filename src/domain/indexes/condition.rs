@@ -66,8 +66,12 @@ fn term(reader: &mut Reader, depth: usize) -> Result<String, String> {
             format!("{minus}{number}")
         }
         Some(Token::Text(text)) if minus.is_empty() => quote(text),
-        Some(Token::Word(word)) if minus.is_empty() && word.eq_ignore_ascii_case("true") => "true".into(),
-        Some(Token::Word(word)) if minus.is_empty() && word.eq_ignore_ascii_case("false") => "false".into(),
+        Some(Token::Word(word)) if minus.is_empty() && word.eq_ignore_ascii_case("true") => {
+            "true".into()
+        }
+        Some(Token::Word(word)) if minus.is_empty() && word.eq_ignore_ascii_case("false") => {
+            "false".into()
+        }
         _ => return Err(reader.expected("a literal")),
     };
     reader.next();
@@ -97,7 +101,17 @@ mod tests {
 
     #[test]
     fn other_sql_is_refused() {
-        for sql in ["", "a", "a LIKE 'x'", "lower(a) = 'x'", "a = b", "1 = 1", "a = 1 b = 2", "not a = 1", "a = 1."] {
+        for sql in [
+            "",
+            "a",
+            "a LIKE 'x'",
+            "lower(a) = 'x'",
+            "a = b",
+            "1 = 1",
+            "a = 1 b = 2",
+            "not a = 1",
+            "a = 1.",
+        ] {
             assert!(to_filter(sql).is_err(), "{sql}");
         }
     }

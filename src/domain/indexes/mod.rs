@@ -51,7 +51,12 @@ pub fn internal(kind: CollectionKind, fields: &[Field]) -> Vec<Index> {
         number: 0,
         name,
         unique: false,
-        columns: vec![IndexColumn { field, descending: false, nocase: false, each: field.is_some() }],
+        columns: vec![IndexColumn {
+            field,
+            descending: false,
+            nocase: false,
+            each: field.is_some(),
+        }],
         condition: None,
         statement: String::new(),
         internal: true,
@@ -67,7 +72,8 @@ pub fn internal(kind: CollectionKind, fields: &[Field]) -> Vec<Index> {
 /// in the store has to be made anew.
 pub fn number(new: &mut Collection, old: Option<&Collection>) -> bool {
     let old_indexes = old.map_or(&[][..], |old| &old.indexes);
-    let mut next = old_indexes.iter().map(|index| index.number).max().unwrap_or(0).max(CREATION) + 1;
+    let mut next =
+        old_indexes.iter().map(|index| index.number).max().unwrap_or(0).max(CREATION) + 1;
     let mut numbers = Vec::new();
     let mut stale = false;
     for index in &new.indexes {

@@ -50,7 +50,8 @@ pub fn tokens(text: &str) -> Result<Vec<(usize, Token)>, String> {
         } else if "`\"'[".contains(letter) {
             let (length, inner) =
                 quoted(rest, letter).ok_or(format!("an open {letter} at character {at}"))?;
-            tokens.push((at, if letter == '\'' { Token::Text(inner) } else { Token::Quoted(inner) }));
+            tokens
+                .push((at, if letter == '\'' { Token::Text(inner) } else { Token::Quoted(inner) }));
             at += length;
             continue;
         } else {
@@ -180,7 +181,8 @@ impl<'a> Reader<'a> {
     }
 
     pub fn take_word(&mut self, wanted: &str) -> bool {
-        let found = matches!(self.peek(), Some(Token::Word(word)) if word.eq_ignore_ascii_case(wanted));
+        let found =
+            matches!(self.peek(), Some(Token::Word(word)) if word.eq_ignore_ascii_case(wanted));
         self.at += usize::from(found);
         found
     }
@@ -212,7 +214,9 @@ impl<'a> Reader<'a> {
 
     fn name(&mut self, what: &str) -> Result<String, String> {
         match self.peek() {
-            Some(Token::Word(name) | Token::Quoted(name) | Token::Text(name)) if !name.is_empty() => {
+            Some(Token::Word(name) | Token::Quoted(name) | Token::Text(name))
+                if !name.is_empty() =>
+            {
                 self.at += 1;
                 Ok(name.clone())
             }
@@ -265,7 +269,10 @@ mod tests {
             "CREATE UNIQUE INDEX IF NOT EXISTS `x1` ON `other` (\n  `a` COLLATE NOCASE DESC,\n  `b` ASC,\n  `c`\n) WHERE a != '' and b > 3"
         );
         assert_eq!(parse(&statement.print()).unwrap(), statement);
-        assert_eq!(parse("CREATE INDEX i ON t (a)").unwrap().print(), "CREATE INDEX `i` ON `t` (`a`)");
+        assert_eq!(
+            parse("CREATE INDEX i ON t (a)").unwrap().print(),
+            "CREATE INDEX `i` ON `t` (`a`)"
+        );
     }
 
     #[test]

@@ -34,7 +34,11 @@ pub fn conflict<'a>(read: &dyn Read, record: &'a Record) -> Result<Option<&'a In
 }
 
 /// The id of a record whose values another one has too in `index`, as stored now.
-pub fn duplicate(read: &dyn Read, collection: &Collection, index: &Index) -> Result<Option<String>> {
+pub fn duplicate(
+    read: &dyn Read,
+    collection: &Collection,
+    index: &Index,
+) -> Result<Option<String>> {
     let mut range = Range::prefix(&keys::index(collection.number, index.number));
     let skip = range.from.len();
     let mut before: Option<Bytes> = None;
