@@ -8,11 +8,15 @@ use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
 use crate::auth::Safe;
+use crate::auth::passwords::Hashing;
 use crate::clock::Clock;
 use crate::config::Upstream;
+use crate::domain::bootstrap;
+use crate::domain::derive;
+use crate::domain::request::{Caller, Request};
 use crate::domain::{self, Error};
 use crate::store;
-use crate::store::{Derive, Derived, Home, Outcome, Read, Snapshot, Store, Tx};
+use crate::store::{Home, Outcome, Snapshot, Store, Tx};
 use crate::telemetry::process;
 use crate::telemetry::trip;
 
@@ -59,19 +63,46 @@ impl App {
                 .with_context(|| format!("cannot serve the site in {}", public.display()))?;
         }
         let clock = options.clock.clone();
+        let store = Store::open(store_options(&options))?;
+        let safe = Arc::new(options.keys.safe(&options.home)?);
         let app = Self(Arc::new(Inner {
-            store: Store::open(store_options(&options))?,
+            store,
+            safe,
             lanes: Lanes::default(),
             started_ms: clock.now_ms(),
             clock,
             phases: Phases::default(),
-            safe: Arc::new(options.keys.safe()),
             checks: checks::Running::default(),
             options,
         }));
         signing::start(&app)?;
+        app.furnish()?;
         app.phases().enter(Phase::Serving);
         Ok(app)
+    }
+
+    /// Defines what a fresh store lacks, and the superuser that the settings name.
+    fn furnish(&self) -> anyhow::Result<()> {
+        let admin = self.0.options.admin.as_ref();
+        let request = self.operator("start");
+        let made = self.0.store.write(|tx| {
+            let admin = admin.map(|admin| (admin.email.as_str(), &admin.password));
+            bootstrap::bootstrap(tx, &request, admin)
+        });
+        if made.context("cannot make the collections and the superuser of a fresh store")? {
+            tracing::info!("a superuser was created from the settings");
+        }
+        Ok(())
+    }
+
+    /// A request of whoever runs this process, by way of `door`.
+    pub fn operator(&self, door: &str) -> Request {
+        Request {
+            caller: Caller::Operator(format!("cli:{door}")),
+            now_ms: self.0.clock.now_ms(),
+            hashing: Hashing::new(self.0.safe.passwords.clone()),
+            ..Request::default()
+        }
     }
 
     /// Runs `rule` in a transaction and commits it; answers when that is durable.
@@ -256,21 +287,6 @@ fn store_options(options: &Options) -> store::Options {
         clock: Arc::new(move || u64::try_from(clock.now_ms()).unwrap_or(0) * 1000),
         cache_bytes: (memory / CACHE_SHARE).clamp(CACHE_BYTES.0, CACHE_BYTES.1),
         on_fatal: options.on_fatal.clone(),
-        ..store::Options::new(options.home.clone(), Arc::new(Underived))
-    }
-}
-
-/// Derives nothing: what a store without collections needs.
-struct Underived;
-
-impl Derive for Underived {
-    fn derive(
-        &self,
-        _: &dyn Read,
-        _: &[u8],
-        _: &[u8],
-        _: &mut Derived,
-    ) -> crate::store::Result<()> {
-        Ok(())
+        ..store::Options::new(options.home.clone(), Arc::new(derive::Derive))
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::app::Keys;
 use crate::app::Limits;
 use crate::clock::Clock;
+use crate::config::Admin;
 use crate::config::Upstream;
 use crate::store::{Home, OnFatal};
 
@@ -27,6 +28,8 @@ pub struct Options {
     pub strict_readiness: bool,
     /// What seals, and what signs tokens.
     pub keys: Keys,
+    /// The superuser that there is to be.
+    pub admin: Option<Admin>,
     /// Told why, when the store may not go on: the process should end with exit code 70.
     pub on_fatal: OnFatal,
 }
@@ -43,6 +46,7 @@ impl Default for Options {
             metrics_apart: false,
             strict_readiness: false,
             keys: Keys::default(),
+            admin: None,
             on_fatal: Arc::new(|_| {}),
         }
     }

@@ -10,8 +10,10 @@ use super::{App, Inner};
 use crate::auth::Safe;
 use crate::auth::keys::SigningKey;
 use crate::auth::random;
+use crate::config;
 use crate::config::secret::Secret;
 use crate::domain::{Error, Result, signing};
+use crate::store::Home;
 
 /// How long a sign-in waits for the first key. Making one takes a third of a second of a core; a
 /// pod that starts has half a core, and other things to do.
@@ -19,10 +21,13 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long to wait before the store is asked again to keep the key: it may be full.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// Characters of an instance secret that lasts as long as the process.
+const SECRET_LENGTH: usize = 64;
+
 /// What seals and signs in an instance.
 #[derive(Debug, Clone, Default)]
 pub struct Keys {
-    /// `None`: a random one, for an instance that is thrown away.
+    /// `None`: the one that the data directory keeps, made at first; a random one where there is none.
     pub instance_secret: Option<Secret>,
     /// Signs if there is no key yet. `None`: one is made in the background.
     pub signing: Option<Arc<SigningKey>>,
@@ -32,12 +37,18 @@ pub struct Keys {
 }
 
 impl Keys {
-    pub(super) fn safe(&self) -> Safe {
-        let random = || Secret::new(random::text(random::MIXED, 64));
-        let secret = self.instance_secret.clone().unwrap_or_else(random);
+    /// The store in `home` is open already, so that nobody else makes the secret meanwhile.
+    pub(super) fn safe(&self, home: &Home) -> anyhow::Result<Safe> {
+        let secret = match (&self.instance_secret, home) {
+            (Some(secret), _) => secret.clone(),
+            (None, Home::Files(directory)) => {
+                config::instance_secret(directory).context("cannot keep the instance secret")?
+            }
+            (None, Home::Memory) => Secret::new(random::text(random::MIXED, SECRET_LENGTH)),
+        };
         let mut safe = Safe::new(&secret);
         safe.tokens = safe.tokens.between(self.issuer.clone(), self.audience.clone());
-        safe
+        Ok(safe)
     }
 }
 

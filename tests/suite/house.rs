@@ -8,6 +8,8 @@ use bytes::Bytes;
 use holdall::app::{App, Options};
 use holdall::auth::keys::SigningKey;
 use holdall::clock::Clock;
+use holdall::config::Admin;
+use holdall::config::secret::Secret;
 use holdall::http::serve;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, Method, Request};
@@ -19,6 +21,9 @@ use tokio::sync::oneshot;
 
 /// The moment at which a house's clock stands: 2026-11-21 05:32:23.830Z.
 pub const MORNING_MS: i64 = 1_795_239_143_830;
+
+/// Address and password of the superuser that every house has.
+pub const SUPERUSER: (&str, &str) = ("root@example.com", "a password for tests");
 
 static KEY: LazyLock<Arc<SigningKey>> = LazyLock::new(|| Arc::new(SigningKey::generate()));
 
@@ -57,6 +62,10 @@ impl House {
     pub fn with(mut options: Options) -> Self {
         // One key for all houses: making one takes longer than most tests.
         options.keys.signing.get_or_insert_with(|| KEY.clone());
+        options.admin.get_or_insert_with(|| Admin {
+            email: SUPERUSER.0.to_owned(),
+            password: Secret::new(SUPERUSER.1),
+        });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -84,6 +93,20 @@ impl House {
     /// Somebody who has not signed in.
     pub fn guest(&self) -> Client {
         Client { address: self.address, headers: HeaderMap::new() }
+    }
+
+    /// The superuser, signed in.
+    pub async fn superuser(&self) -> Client {
+        self.sign_in("_superusers", SUPERUSER.0, SUPERUSER.1).await
+    }
+
+    /// Somebody who has just signed in to `collection` by password.
+    pub async fn sign_in(&self, collection: &str, email: &str, password: &str) -> Client {
+        let path = format!("/api/collections/{collection}/auth-with-password");
+        let body = serde_json::json!({ "identity": email, "password": password });
+        let answer = self.guest().post(&path, body).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        self.guest().holding(answer.body["token"].as_str().expect("a token"))
     }
 
     /// Tells the house to stop, without waiting for it.

@@ -1,11 +1,31 @@
-//! Superusers: at least one always remains.
+//! Superusers: the first is made from the settings or the command line, and one always remains.
 
+use serde_json::json;
+
+use crate::config::secret::Secret;
 use crate::domain::Error;
 use crate::domain::Result;
+use crate::domain::accounts::find;
+use crate::domain::accounts::sign_in::auth_collection;
 use crate::domain::record::Record;
-use crate::domain::request::SUPERUSERS;
+use crate::domain::records;
+use crate::domain::request::{Request, SUPERUSERS};
 use crate::domain::schema::Collection;
-use crate::store::{Order, Range, Read, keys};
+use crate::store::{Order, Range, Read, Tx, keys};
+
+/// Creates the superuser `email` if there is none; never changes one that is there. True when it
+/// is new. The caller must be the operator: nobody else comes before the first superuser.
+pub fn ensure(tx: &mut Tx, request: &Request, email: &str, password: &Secret) -> Result<bool> {
+    let (_, collection) = auth_collection(tx, SUPERUSERS)?;
+    if find::by_identity(tx, &collection, &["email"], email)?.is_some() {
+        return Ok(false);
+    }
+    let password = password.expose_text().unwrap_or_default();
+    let body = json!({ "email": email, "password": password, "passwordConfirm": password });
+    let body = body.as_object().cloned().unwrap_or_default();
+    records::create(tx, request, SUPERUSERS, &body)?;
+    Ok(true)
+}
 
 /// Refuses to delete the last superuser. Called before any record is deleted.
 pub fn may_delete(read: &dyn Read, record: &Record) -> Result<()> {
