@@ -56,7 +56,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("imbl", &["store"]),
     ("jsonwebtoken", &["auth"]),
     ("libc", &["store", "cli", "config", "http", "telemetry", "app"]),
-    ("memchr", &["query", "domain"]),
+    ("memchr", &["query", "domain", "store"]),
     ("mimalloc", &["main.rs"]),
     ("multer", &["http"]),
     ("parking_lot", &["store", "app", "http", "auth", "query", "domain", "telemetry"]),

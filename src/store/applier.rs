@@ -49,7 +49,8 @@ impl Shared {
             let mut log = self.log.lock();
             let mut taken = 0;
             while taken < ROUND_GROUPS
-                && let Some(group) = log.pop_front_if(|group| group.position <= upto)
+                && log.front().is_some_and(|group| group.position <= upto)
+                && let Some(group) = log.pop_front()
             {
                 let seq = position::seq(group.position);
                 last = Some(Applied { seq, gid: group.gid, stamp: group.stamp });

@@ -129,13 +129,14 @@ impl Waiter {
 }
 
 impl Shared {
-    /// Queues a request; true if the caller must lead. Refused ones never were in the queue.
-    pub fn enqueue(&self, request: Request) -> Result<bool, Request> {
+    /// Queues a request; true if the caller must lead. If the queue is full, it is handed back who
+    /// wanted to know.
+    pub fn enqueue(&self, request: Request) -> Result<bool, Party> {
         let mut queue = self.queue.lock();
         if queue.requests.len() >= QUEUE_BATCHES
             || (queue.bytes > 0 && queue.bytes + request.bytes > QUEUE_BYTES)
         {
-            return Err(request);
+            return Err(request.party);
         }
         queue.bytes += request.bytes;
         queue.requests.push_back(request);

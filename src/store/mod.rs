@@ -94,7 +94,7 @@ impl Range {
     }
 
     /// What ordered maps want; `None` if the range holds no key.
-    fn bounds(&self) -> Option<(Bound<&[u8]>, Bound<&[u8]>)> {
+    fn bounds(&self) -> Option<Bounds<'_>> {
         let until = match &self.until[..] {
             [] => Bound::Unbounded,
             until if self.from[..] >= *until => return None,
@@ -103,6 +103,8 @@ impl Range {
         Some((Bound::Included(&self.from), until))
     }
 }
+
+type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
 
 /// What a snapshot and a transaction answer alike. All answers are as of one position.
 pub trait Read {
@@ -118,7 +120,10 @@ pub trait Read {
 
 /// Compiled forms of stored values, by key and value: a changed value is another entry.
 #[derive(Default)]
-pub struct Memos(Mutex<Vec<(Vec<u8>, Bytes, Arc<dyn Any + Send + Sync>)>>);
+pub struct Memos(Mutex<Vec<Memo>>);
+
+/// Key, value, and what was made of it.
+type Memo = (Vec<u8>, Bytes, Arc<dyn Any + Send + Sync>);
 
 /// Most compiled forms kept at once: one schema per live snapshot generation is plenty.
 const MEMO_LIMIT: usize = 64;

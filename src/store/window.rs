@@ -1,7 +1,6 @@
 //! The latest groups in memory, versioned: what makes snapshots and finds conflicts.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
@@ -108,7 +107,7 @@ impl Window {
     /// Did anything in `range` change after `at`?
     pub fn range_changed(&self, range: &Range, at: u64) -> bool {
         let map = self.map.read();
-        range.bounds().is_some_and(|bounds: (Bound<&[u8]>, Bound<&[u8]>)| {
+        range.bounds().is_some_and(|bounds| {
             map.range::<[u8], _>(bounds).any(|(_, versions)| is_newer(versions, at))
         })
     }

@@ -102,7 +102,7 @@ where
             Ok(true) => self.shared.lead(),
             Ok(false) => {}
             Err(refused) => {
-                if let Party::Job(job) = refused.party {
+                if let Party::Job(job) = refused {
                     job.finish(Verdict::Failed(queue_full()));
                 }
             }

@@ -1,4 +1,7 @@
 //! What the store survives: killed processes, lost power, damaged files.
 
+// In tests a panic is the answer.
+#![allow(clippy::unwrap_used)]
+
 mod kill;
 mod product;
