@@ -15,6 +15,8 @@ mod calendar;
 mod candidates;
 mod compare;
 mod evaluate;
+#[cfg(test)]
+mod examples;
 mod fold;
 mod functions;
 mod json;
