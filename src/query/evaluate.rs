@@ -2,11 +2,13 @@
 
 use std::cell::Cell as Counter;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::domain::record::Record;
 use crate::query::compare;
 use crate::query::functions;
 use crate::query::json;
+use crate::query::probe::{self, Table};
 use crate::query::rows;
 use crate::query::sort::shuffled;
 use crate::query::tree::{Cell, Node, SlotId, Slots, Tree, Value, chain};
@@ -55,12 +57,22 @@ pub struct Evaluator<'a> {
     cells: Vec<Cell>,
     /// Which related records the caller may list, as found so far.
     listable: HashMap<(SlotId, String), bool>,
+    /// Rows of other collections by the value of a field.
+    pub tables: HashMap<(u32, usize), Arc<Table>>,
 }
 
 impl<'a> Evaluator<'a> {
     pub fn new(scope: &'a Scope<'a>, tree: &'a Tree, spent: &'a Spent) -> Self {
         let cells = vec![Cell::Absent; tree.slots.len()];
-        Self { scope, tree, spent, root: None, cells, listable: HashMap::new() }
+        Self {
+            scope,
+            tree,
+            spent,
+            root: None,
+            cells,
+            listable: HashMap::new(),
+            tables: HashMap::new(),
+        }
     }
 
     /// Whether `record` satisfies the whole tree.
@@ -133,6 +145,10 @@ impl<'a> Evaluator<'a> {
             Node::All(slot, inner) => {
                 // A plain condition never disturbs a chosen row.
                 let chosen = self.cells.clone();
+                if let Some(answer) = probe::none(self, *slot, inner)? {
+                    self.cells = chosen;
+                    return Ok(answer);
+                }
                 let broken = rows::each(self, *slot, &mut |at| Ok(!at.holds(inner)?))?;
                 self.cells = chosen;
                 Ok(!broken)

@@ -30,6 +30,7 @@ mod observed;
 pub mod parser;
 mod pattern;
 mod plan;
+mod probe;
 mod resolve;
 mod rows;
 mod side;

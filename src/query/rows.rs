@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::domain::record::Record;
 use crate::domain::schema::{Collection, Index};
 use crate::query::evaluate::{Evaluator, Spent, VISIT};
+use crate::query::probe;
 use crate::query::tree::{Cell, Join, Node, SlotId};
 use crate::query::value;
 use crate::query::{Error, Result, Scope};
@@ -16,7 +17,8 @@ use std::sync::Arc;
 /// How many entries are asked of the store at once.
 const CHUNK: usize = 256;
 
-type Visit<'v, 'a> = &'v mut dyn FnMut(&mut Evaluator<'a>) -> Result<bool>;
+/// What is done at a row; whether that was enough.
+pub type Visit<'v, 'a> = &'v mut dyn FnMut(&mut Evaluator<'a>) -> Result<bool>;
 
 /// Stands `slot` at each of its rows in turn, until `visit` says stop; whether it did. No row at
 /// all counts as one that is absent.
@@ -33,15 +35,17 @@ pub fn each<'a>(at: &mut Evaluator<'a>, slot: SlotId, visit: Visit<'_, 'a>) -> R
     visit(at)
 }
 
-/// Like `each`, for a visit that stops where `condition` holds.
+/// Like `each`, for a visit that stops only where `condition` holds.
 pub fn matching<'a>(
     at: &mut Evaluator<'a>,
     slot: SlotId,
     condition: &Node,
     visit: Visit<'_, 'a>,
 ) -> Result<bool> {
-    let _ = condition;
-    each(at, slot, visit)
+    match probe::some(at, slot, condition, visit)? {
+        Some(found) => Ok(found),
+        None => each(at, slot, visit),
+    }
 }
 
 fn present<'a>(at: &mut Evaluator<'a>, slot: SlotId, visit: Visit<'_, 'a>) -> Result<bool> {
