@@ -146,6 +146,7 @@ fn listing(request: &Request) -> Result<Listing> {
         sort: text("sort").to_owned(),
         filter: text("filter").to_owned(),
         skip_total: is_set(request, "skipTotal"),
+        after: Some(text("after").to_owned()).filter(|id| !id.is_empty()),
     })
 }
 

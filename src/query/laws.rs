@@ -187,6 +187,29 @@ proptest! {
         prop_assert_eq!(found.total, wanted.total);
     }
 
+    /// So does paging by the last record of the page before.
+    #[test]
+    fn pages_after_records_join_to_the_whole(
+        data in data(),
+        filter in filter(),
+        sort in proptest::sample::select(vec!["id", "-n,id", "name,-n,-id", "-open,id", "@rowid", "-@rowid", "lead.name,id", ""]),
+        limit in 1..3u64,
+    ) {
+        let world = world(&data, true);
+        let whole = ids(&page(&world, &filter, sort, 0, 500, false).unwrap());
+        let mut joined: Vec<String> = Vec::new();
+        loop {
+            let after = joined.last().cloned();
+            let list = List { filter: filter.clone(), sort: sort.to_owned(), limit, after, ..List::default() };
+            let part = world.list(&World::superuser(), "team", &list).unwrap();
+            if part.records.is_empty() {
+                break;
+            }
+            joined.extend(ids(&part));
+        }
+        prop_assert_eq!(joined, whole);
+    }
+
     /// Paging by any size gives each record once.
     #[test]
     fn pages_join_to_the_whole(data in data(), filter in filter(), limit in 1..3u64) {

@@ -10,6 +10,7 @@ use crate::store::{self, Read};
 
 mod asked;
 pub mod ast;
+mod best;
 mod bind;
 mod calendar;
 mod candidates;
@@ -33,6 +34,7 @@ mod plan;
 mod probe;
 mod resolve;
 mod rows;
+mod search;
 mod side;
 mod sort;
 mod tree;
@@ -76,6 +78,9 @@ pub struct List {
     pub offset: u64,
     pub limit: u64,
     pub total: bool,
+    /// Only what comes after the record with this id, in the order of the sort: paging that costs
+    /// the same everywhere.
+    pub after: Option<String>,
 }
 
 #[derive(Debug)]

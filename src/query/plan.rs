@@ -1,10 +1,12 @@
 //! Chooses how the records of a query are found: by ids, along an index, or all of them.
 
 use crate::domain::fields::Kind;
+use crate::domain::record::Record;
 use crate::domain::schema::{Collection, Index, IndexColumn};
 use crate::query::ast::Op;
 use crate::query::side::{Nature, nature};
 use crate::query::tree::{Join, Node, SlotId, SortKey, Test, Tree, Value};
+use crate::query::value;
 use crate::store::codec::{self, Column, Datum};
 use crate::store::{Order, Range, keys};
 
@@ -264,6 +266,19 @@ pub fn order(walk: &Walk, collection: &Collection, sort: &[SortKey]) -> Option<O
         }
     }
     Some(order.unwrap_or(Order::Forward))
+}
+
+/// The key of a record's entry in an index without lists.
+pub fn entry(collection: &Collection, index: &Index, record: &Record) -> Vec<u8> {
+    let mut key = keys::index(collection.number, index.number);
+    for column in &index.columns {
+        match column.field {
+            None => codec::put_stamp(&mut key, record.stamp(), how(column)),
+            Some(field) => codec::put(&mut key, &value::of_field(record, field), how(column)),
+        }
+    }
+    key.extend_from_slice(record.id().as_bytes());
+    key
 }
 
 /// What the user could index to help these conjuncts, as the columns of an index.

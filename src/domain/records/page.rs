@@ -15,6 +15,8 @@ pub struct Listing {
     pub sort: String,
     pub filter: String,
     pub skip_total: bool,
+    /// The id of the record that the page comes after.
+    pub after: Option<String>,
 }
 
 /// A page of a list.
@@ -46,6 +48,7 @@ impl Paging {
             offset: (self.page - 1).saturating_mul(self.per_page),
             limit: self.per_page,
             total: !listing.skip_total,
+            after: listing.after.clone(),
         }
     }
 

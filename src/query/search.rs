@@ -1,0 +1,126 @@
+//! Finds the records that satisfy a tree: by the shortest way that is known.
+
+use std::sync::Arc;
+
+use crate::domain::record::Record;
+use crate::domain::schema::Collection;
+use crate::query::candidates::{Candidates, Few};
+use crate::query::evaluate::{Evaluator, Spent};
+use crate::query::plan::{self, Walk};
+use crate::query::rows;
+use crate::query::tree::{Node, Tree};
+use crate::query::{Error, Plan, Result, Scope};
+use crate::store::{Order, keys};
+
+/// Most entries of an index that are counted to find out whether it is worth walking.
+const FEW: usize = 1024;
+
+/// What is done with a record that matches; whether that was enough.
+pub type Match<'m, 'a> = &'m mut dyn FnMut(&mut Evaluator<'a>, Record) -> Result<bool>;
+
+/// A tree, and what is spent on answering it.
+pub struct Search<'a> {
+    pub scope: &'a Scope<'a>,
+    pub collection: &'a Arc<Collection>,
+    pub tree: &'a Tree,
+    pub conjuncts: Vec<&'a Node>,
+    pub walks: Vec<Walk<'a>>,
+    pub spent: &'a Spent,
+}
+
+impl<'a> Search<'a> {
+    pub fn new(scope: &'a Scope<'a>, tree: &'a Tree, spent: &'a Spent) -> Self {
+        let collection = &tree.collection;
+        let conjuncts = plan::conjuncts(&tree.node);
+        let walk = |index| plan::walk(tree, collection, 0, &conjuncts, index);
+        let walks = collection.indexes.iter().filter_map(walk).collect();
+        Self { scope, collection, tree, conjuncts, walks, spent }
+    }
+
+    /// Whether nothing can match.
+    pub fn is_empty(&self) -> bool {
+        matches!(self.tree.node, Node::Always(false))
+    }
+
+    /// How many records the collection has.
+    pub fn count(&self) -> Result<u64> {
+        Ok(self.scope.read.count(&keys::record_count(self.collection.number))?)
+    }
+
+    /// Whether a walk meets the matching records and no others.
+    pub fn is_exact(&self, walk: &Walk) -> bool {
+        (0..self.conjuncts.len()).all(|number| walk.answered.contains(&number))
+    }
+
+    /// In which direction a walk meets the records as they are to be sorted.
+    pub fn order(&self, walk: &Walk) -> Option<Order> {
+        plan::order(walk, self.collection, &self.tree.sort)
+    }
+
+    /// Whether an index leaves fewer records than there are.
+    pub fn is_selective(&self) -> bool {
+        self.walks.iter().any(|walk| walk.narrow)
+    }
+
+    /// How many records may be looked up by an index before reading all in a row costs less.
+    pub fn worth(&self) -> Result<u64> {
+        Ok(FEW as u64 + self.count()? / 4)
+    }
+
+    /// Visits every record that matches, in any order; says which index led there.
+    pub fn each(&self, visit: Match<'_, 'a>) -> Result<Option<String>> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let mut at = Evaluator::new(self.scope, self.tree, self.spent);
+        if let Some(few) = self.few()? {
+            for id in &few.ids {
+                let found = rows::find(self.scope, self.collection, id, self.spent)?;
+                if let Some(record) = found {
+                    if at.matches(&record)? && visit(&mut at, record)? {
+                        break;
+                    }
+                }
+            }
+            return Ok(few.index);
+        }
+        rows::scan(self.scope, self.collection, self.spent, &mut |record| {
+            Ok(at.matches(&record)? && visit(&mut at, record)?)
+        })?;
+        Ok(None)
+    }
+
+    fn few(&self) -> Result<Option<Few>> {
+        let candidates = Candidates { scope: self.scope, tree: self.tree, spent: self.spent };
+        if let Some(few) = candidates.of(self.collection, 0, &self.conjuncts, FEW)? {
+            return Ok(Some(few));
+        }
+        let narrow = self.walks.iter().filter(|walk| walk.narrow).max_by_key(|walk| walk.fixed);
+        let Some(walk) = narrow else { return Ok(None) };
+        candidates.walked(walk, usize::try_from(self.worth()?).unwrap_or(usize::MAX))
+    }
+
+    /// What was done, for those who ask.
+    pub fn plan(&self, index: Option<String>, returned: usize) -> Plan {
+        Plan {
+            rows_visited: self.spent.rows(),
+            rows_returned: returned as u64,
+            missing_index: self.missing().filter(|_| index.is_none()),
+            index,
+        }
+    }
+
+    /// The error, with the index that would have helped.
+    pub fn advise(&self, error: Error) -> Error {
+        match error {
+            Error::TooExpensive { budget, .. } => {
+                Error::TooExpensive { budget, index: self.missing() }
+            }
+            other => other,
+        }
+    }
+
+    fn missing(&self) -> Option<String> {
+        plan::missing(self.collection, &self.conjuncts)
+    }
+}
