@@ -12,6 +12,7 @@ mod config;
 mod failure;
 mod flags;
 mod healthcheck;
+mod serve;
 mod version;
 mod wait;
 
@@ -41,6 +42,8 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the server.
+    Serve(serve::Serve),
     /// Ask a running server whether it is ready; for images that have no curl.
     Healthcheck(healthcheck::Healthcheck),
     /// Wait until a server answers.
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
 impl Cli {
     fn run(self, out: &mut dyn Write) -> Result<ExitCode> {
         match self.command {
+            Command::Serve(serve) => serve.run()?,
             Command::Healthcheck(healthcheck) => healthcheck.run(out)?,
             Command::Wait(wait) => wait.run(out)?,
             Command::Config(config) => config.run(out)?,

@@ -1,0 +1,232 @@
+//! `serve`: runs the server until it is told to stop.
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::app::{App, Keys, Limits, Options};
+use crate::cli::Result;
+use crate::cli::failure::Failure;
+use crate::cli::flags::Flags;
+use crate::config::{self, Config, LogFormat, LogLevel};
+use crate::http::serve;
+use crate::store::{Home, OpenError};
+use crate::telemetry::line::Format;
+use crate::telemetry::logs;
+use crate::telemetry::process::raise_max_files;
+
+/// Exit code of a store that must stop.
+const HALTED: i32 = 70;
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Write {"url","pid","version"} to this file once requests are answered.
+    #[arg(long, value_name = "PATH")]
+    ready_file: Option<PathBuf>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+impl Serve {
+    pub fn run(&self) -> Result {
+        let config = self.flags.load()?;
+        start_logs(&config)?;
+        for notice in &config.notices {
+            tracing::info!("{notice}");
+        }
+        raise_max_files();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(config.threads)
+            .enable_all()
+            .build()
+            .context("cannot start the worker threads")?;
+        let served = runtime.block_on(self.serve(&config));
+        runtime.shutdown_background();
+        if let Some(logs) = logs::current() {
+            logs.flush();
+        }
+        served
+    }
+
+    async fn serve(&self, config: &Config) -> Result {
+        let mut stop = Stop::new()?;
+        let listener = bind(config.listen).await?;
+        let address = listener.local_addr()?;
+        let metrics = match config.metrics_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let options = options(config);
+        let opened = |app: &App| {
+            if let Some(listener) = metrics {
+                tokio::spawn(serve::run_metrics(listener, app.clone(), std::future::pending()));
+            }
+            announce(config, address);
+            match &self.ready_file {
+                Some(path) => write_ready_file(path, address),
+                None => Ok(()),
+            }
+        };
+        let limits = options.limits.clone();
+        let open = move || App::open(options);
+        serve::run_opening(listener, limits, open, opened, stop.asked())
+            .await
+            .map_err(why_not_opened)?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// SIGTERM and SIGINT: the first is a request, the second an order.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        let number = self.next().await;
+        tracing::info!("stopping: finishing what is under way; a second signal ends at once");
+        let (Ok(terminate), Ok(interrupt)) =
+            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
+            return;
+        };
+        tokio::spawn(async move {
+            Self { terminate, interrupt }.next().await;
+            process::exit(128 + number);
+        });
+    }
+
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.terminate.recv() => libc::SIGTERM,
+            _ = self.interrupt.recv() => libc::SIGINT,
+        }
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))
+        .map_err(Failure::Refused)
+}
+
+fn start_logs(config: &Config) -> Result {
+    let terminal = io::stderr().is_terminal();
+    let format = match config.log_format {
+        Some(LogFormat::Json) => Format::Json,
+        Some(LogFormat::Pretty) => Format::Pretty { colour: terminal },
+        None if terminal => Format::Pretty { colour: true },
+        None => Format::Json,
+    };
+    let level = match config.log_level {
+        LogLevel::Trace => "trace",
+        LogLevel::Debug => "debug",
+        LogLevel::Info => "info",
+        LogLevel::Warn => "warn",
+        LogLevel::Error => "error",
+    };
+    logs::start(format, level, Box::new(io::stderr())).context("cannot start the logs")?;
+    Ok(())
+}
+
+fn options(config: &Config) -> Options {
+    let limits = &config.limits;
+    Options {
+        home: match config.store {
+            config::Home::Memory => Home::Memory,
+            config::Home::Files => Home::Files(config.data.clone()),
+        },
+        limits: Limits {
+            connections: limits.connections,
+            header_bytes: limits.header_bytes,
+            header_time: limits.header_time,
+            url_bytes: limits.url_bytes,
+            body_bytes: limits.body_bytes,
+            request_time: limits.request_time,
+            keep_alive: limits.keep_alive,
+            shutdown_delay: config.shutdown_delay,
+            drain_time: config.shutdown_deadline,
+            ..Limits::default()
+        },
+        origins: config.cors_origins.clone(),
+        public: config.public.clone(),
+        metrics_apart: config.metrics_listen.is_some(),
+        strict_readiness: config.ready_strict,
+        upstreams: config.upstreams.clone(),
+        admin: config.admin.clone(),
+        keys: Keys { instance_secret: config.instance_secret.clone(), ..Keys::default() },
+        on_fatal: Arc::new(|cause| {
+            tracing::error!(cause, "the store must stop: {cause}");
+            if let Some(logs) = logs::current() {
+                logs.flush();
+            }
+            process::exit(HALTED);
+        }),
+        ..Options::default()
+    }
+}
+
+fn why_not_opened(error: anyhow::Error) -> Failure {
+    match error.downcast::<OpenError>() {
+        Ok(error) => error.into(),
+        Err(error) => Failure::Refused(error),
+    }
+}
+
+/// Says where what is: to people at a terminal, and in one line to everybody.
+fn announce(config: &Config, address: SocketAddr) {
+    let url = url(address);
+    if !io::stderr().is_terminal() {
+        tracing::info!(url, "serving at {url}");
+        return;
+    }
+    let data = match config.store {
+        config::Home::Memory => "in memory, gone when this stops".to_owned(),
+        config::Home::Files => config.data.display().to_string(),
+    };
+    let _ = writeln!(
+        io::stderr(),
+        "\n  Holdall {version}\n\n  API      {url}/api/\n  Console  {url}/_/\n  Data     {data}\n",
+        version = env!("CARGO_PKG_VERSION"),
+    );
+}
+
+/// What a browser on this machine opens.
+fn url(address: SocketAddr) -> String {
+    match address.ip().is_unspecified() {
+        true => format!("http://127.0.0.1:{}", address.port()),
+        false => format!("http://{address}"),
+    }
+}
+
+/// Written beside and renamed, so that whoever waits for it never reads half of it.
+fn write_ready_file(path: &Path, address: SocketAddr) -> anyhow::Result<()> {
+    let ready = json!({
+        "url": url(address),
+        "pid": process::id(),
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    let beside = path.with_extension("tmp");
+    fs::write(&beside, ready.to_string())
+        .and_then(|()| fs::rename(&beside, path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
