@@ -58,6 +58,7 @@ pub fn create(tx: &mut Tx, request: &Request, collection: &str, body: &Body) -> 
         let taken = Problems::one("id", "validation_not_unique", "Is taken already.");
         return taken.check(CREATE_FAILED).map(|()| record);
     }
+    checks::unique(tx, &record)?.check(CREATE_FAILED)?;
     tx.put(&key, record.stored().clone())?;
     Ok(record)
 }
@@ -117,6 +118,7 @@ pub fn update(
     problems.check(UPDATE_FAILED)?;
 
     let record = old.with(&draft.changes());
+    checks::unique(tx, &record)?.check(UPDATE_FAILED)?;
     tx.put(&keys::record(collection.number, record.id()), record.stored().clone())?;
     Ok(record)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::domain::fields::{self, Kind, Problem, RelationOptions, relation};
+use crate::domain::indexes;
 use crate::domain::record::Record;
 use crate::domain::records::Draft;
 use crate::domain::schema::{Collection, Field, Schema};
@@ -93,4 +94,16 @@ fn stranger(old: Option<(&Record, usize)>, value: &Value) -> Option<Problem> {
     let known = old.map(|(old, at)| old.texts(at)).unwrap_or_default();
     let strange = fields::texts(value).iter().any(|name| !known.iter().any(|known| known == name));
     strange.then(|| Problem::new("validation_invalid_file", "Is not a file of this record."))
+}
+
+/// What `record` shares with another one and may not: every column of the index.
+pub fn unique(read: &dyn Read, record: &Record) -> Result<Problems> {
+    let mut problems = Problems::new();
+    if let Some(index) = indexes::conflict(read, record)? {
+        for field in index.columns.iter().filter_map(|column| column.field) {
+            let name = &record.collection().fields[field].name;
+            problems.add(name, "validation_not_unique", "Is taken already.");
+        }
+    }
+    Ok(problems)
 }
