@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Uri};
+use serde_json::Value;
 
 use crate::app::App;
 use crate::auth::passwords::Hashing;
@@ -104,6 +105,14 @@ fn headers(headers: &HeaderMap) -> BTreeMap<String, String> {
 pub(super) fn look(request: &Request) -> Result<Look> {
     let parameter = |name: &str| request.query.get(name).map_or("", String::as_str);
     Look::parse(parameter("expand"), parameter("fields"))
+}
+
+/// An answer of those members that the parameter `fields` picks.
+pub(super) fn picked(request: &Request, mut value: Value) -> Result<Response> {
+    if let Some(pick) = look(request)?.pick {
+        pick.apply(&mut value);
+    }
+    Ok(json(value.to_string()))
 }
 
 /// The names in a path, decoded. What is no UTF-8 names nothing.

@@ -1,7 +1,7 @@
 //! The front door: the one list of routes. If it is not here, it is not served.
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post, put};
 
 use crate::app::App;
 use crate::domain::Error;
@@ -10,6 +10,7 @@ mod accounts;
 mod assets;
 mod batch;
 mod body;
+mod collections;
 mod compress;
 mod connections;
 mod cors;
@@ -45,6 +46,16 @@ fn routes(app: &App) -> Router {
         .probe("/startup", get(health::startup))
         .probe("/api/health", get(health::api))
         .probe_if(!app.has_metrics_apart(), "/metrics", get(metrics::show))
+        // Collections.
+        .at("/api/collections", get(collections::list).post(collections::create))
+        .at("/api/collections/import", put(collections::import))
+        .at("/api/collections/meta/scaffolds", get(collections::scaffolds))
+        .at("/api/collections/meta/oauth2-providers", get(collections::oauth2_providers))
+        .at(
+            "/api/collections/{collection}",
+            get(collections::view).patch(collections::update).delete(collections::delete),
+        )
+        .at("/api/collections/{collection}/truncate", delete(collections::truncate))
         // Records.
         .at("/api/collections/{collection}/records", get(records::list).post(records::create))
         .at(

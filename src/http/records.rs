@@ -131,7 +131,7 @@ pub(super) async fn hash_ahead(
 }
 
 /// The parameters of a list.
-fn listing(request: &Request) -> Result<Listing> {
+pub(super) fn listing(request: &Request) -> Result<Listing> {
     let text = |name: &str| request.query.get(name).map_or("", |text| text.trim());
     let number = |name: &'static str| match text(name) {
         "" => Ok(0),

@@ -12,4 +12,5 @@ mod front;
 mod house;
 mod manifest;
 mod proxy;
+mod records;
 mod telemetry;

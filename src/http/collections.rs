@@ -1,0 +1,138 @@
+//! `/api/collections`: the doors to collections, for superusers.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use crate::app::App;
+use crate::domain::collections::{self, providers};
+use crate::domain::request::Request;
+use crate::domain::schema::Collection;
+use crate::domain::{Error, Result};
+use crate::http::body::Submitted;
+use crate::http::extract::{Asked, Named, look, picked};
+use crate::http::records::listing;
+
+/// `GET /api/collections`
+pub(super) async fn list(State(app): State<App>, Asked(request): Asked) -> Result<Response> {
+    let (listing, look) = (listing(&request)?, look(&request)?);
+    let (paging, found) = {
+        let request = request.clone();
+        app.read(move |read| collections::list::list(read, &request, &listing)).await?
+    };
+    let (items, pages) = paging.totals();
+    let mut list: Value =
+        found.iter().map(|collection| Value::Object(collection.to_json())).collect();
+    if let Some(pick) = &look.pick {
+        pick.apply(&mut list);
+    }
+    // The envelope stays whole: only its items are picked from.
+    picked(
+        &Request::default(),
+        json!({"page": paging.page, "perPage": paging.per_page, "totalItems": items,
+            "totalPages": pages, "items": list}),
+    )
+}
+
+/// `GET /api/collections/{collection}`
+pub(super) async fn view(
+    State(app): State<App>,
+    Named(collection): Named<String>,
+    Asked(request): Asked,
+) -> Result<Response> {
+    let caller = request.caller.clone();
+    let found = app.read(move |read| collections::find(read, &caller, &collection)).await?;
+    show(&request, &found)
+}
+
+/// `POST /api/collections`
+pub(super) async fn create(
+    State(app): State<App>,
+    Asked(request): Asked,
+    Submitted(definition): Submitted,
+) -> Result<Response> {
+    let (caller, now_ms) = (request.caller.clone(), request.now_ms);
+    let made = app.write(move |tx| collections::create(tx, &caller, &definition, now_ms)).await?;
+    show(&request, &made)
+}
+
+/// `PATCH /api/collections/{collection}`
+pub(super) async fn update(
+    State(app): State<App>,
+    Named(collection): Named<String>,
+    Asked(request): Asked,
+    Submitted(changes): Submitted,
+) -> Result<Response> {
+    let (caller, now_ms) = (request.caller.clone(), request.now_ms);
+    let changed = app
+        .write(move |tx| collections::update(tx, &caller, &collection, &changes, now_ms))
+        .await?;
+    show(&request, &changed)
+}
+
+/// `DELETE /api/collections/{collection}`
+pub(super) async fn delete(
+    State(app): State<App>,
+    Named(collection): Named<String>,
+    Asked(request): Asked,
+) -> Result<Response> {
+    app.write(move |tx| collections::delete(tx, &request.caller, &collection)).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// `DELETE /api/collections/{collection}/truncate`
+pub(super) async fn truncate(
+    State(app): State<App>,
+    Named(collection): Named<String>,
+    Asked(request): Asked,
+) -> Result<Response> {
+    app.write(move |tx| collections::truncate(tx, &request.caller, &collection, request.now_ms))
+        .await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// `PUT /api/collections/import`
+pub(super) async fn import(
+    State(app): State<App>,
+    Asked(request): Asked,
+    Submitted(body): Submitted,
+) -> Result<Response> {
+    collections::guard(&request.caller)?;
+    let definitions = definitions(&body)?;
+    let delete_missing = body.get("deleteMissing") == Some(&Value::Bool(true));
+    app.write(move |tx| {
+        let Request { caller, now_ms, .. } = &request;
+        collections::import(tx, caller, &definitions, delete_missing, *now_ms)
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// The collections that an import lists.
+fn definitions(body: &Map<String, Value>) -> Result<Vec<Map<String, Value>>> {
+    let malformed = || Error::Bad("`collections` must be a list of objects.".to_owned());
+    match body.get("collections") {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(list)) => {
+            list.iter().map(|one| one.as_object().cloned().ok_or_else(malformed)).collect()
+        }
+        Some(_) => Err(malformed()),
+    }
+}
+
+/// `GET /api/collections/meta/scaffolds`
+pub(super) async fn scaffolds(Asked(request): Asked) -> Result<Response> {
+    collections::guard(&request.caller)?;
+    picked(&request, Value::Object(collections::scaffolds()))
+}
+
+/// `GET /api/collections/meta/oauth2-providers`
+pub(super) async fn oauth2_providers(Asked(request): Asked) -> Result<Response> {
+    collections::guard(&request.caller)?;
+    picked(&request, providers::list())
+}
+
+fn show(request: &Request, collection: &Collection) -> Result<Response> {
+    picked(request, Value::Object(collection.to_json()))
+}
