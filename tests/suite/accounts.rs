@@ -1,5 +1,13 @@
 //! Accounts from outside: signing up, signing in, changing oneself, tokens and what ends them.
 
+use std::sync::Arc;
+
+use holdall::app::{Keys, Options};
+use holdall::auth::keys::SigningKey;
+use holdall::clock::Clock;
+use holdall::config::Admin;
+use holdall::config::secret::Secret;
+use holdall::store::Home;
 use serde_json::{Value, json};
 
 use crate::house::{Answer, Client, House, MORNING_MS, SUPERUSER};
@@ -418,4 +426,31 @@ async fn settings_are_for_superusers_and_keep_their_secrets() {
     assert_eq!(root.get("/api/settings").await.body, answer.body);
     let refused = root.patch("/api/settings", json!({"meta": {"appName": ""}})).await;
     assert_eq!(refused.body["data"]["meta"]["appName"]["code"], "validation_required");
+}
+
+#[tokio::test]
+async fn keys_tokens_and_superusers_outlive_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = |password: &str| {
+        House::with(Options {
+            home: Home::Files(directory.path().join("data")),
+            clock: Clock::set(MORNING_MS),
+            keys: Keys { signing: Some(Arc::new(SigningKey::generate())), ..Keys::default() },
+            admin: Some(Admin { email: SUPERUSER.0.to_owned(), password: Secret::new(password) }),
+            ..Options::default()
+        })
+    };
+    let house = open(SUPERUSER.1);
+    let door = "/api/collections/_superusers/auth-with-password";
+    let details = json!({"identity": SUPERUSER.0, "password": SUPERUSER.1});
+    let first = house.guest().post(door, details.clone()).await;
+    let keys = house.guest().get("/.well-known/jwks.json").await.body;
+    drop(house);
+
+    let house = open("the settings name another one now");
+
+    assert_eq!(house.guest().get("/.well-known/jwks.json").await.body, keys);
+    let root = house.guest().holding(first.body["token"].as_str().unwrap());
+    assert_eq!(root.get("/api/settings").await.status, 200);
+    assert_eq!(house.guest().post(door, details).await.status, 200, "never changed");
 }
