@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::Subcommand;
 
+pub mod admin;
 mod client;
 mod completions;
 mod config;
 mod failure;
 mod flags;
 mod healthcheck;
+mod password;
 mod serve;
 mod version;
 mod wait;
@@ -44,6 +46,9 @@ Exit codes:
 enum Command {
     /// Run the server.
     Serve(serve::Serve),
+    /// Create superusers and change their passwords.
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Ask a running server whether it is ready; for images that have no curl.
     Healthcheck(healthcheck::Healthcheck),
     /// Wait until a server answers.
@@ -81,6 +86,7 @@ impl Cli {
     fn run(self, out: &mut dyn Write) -> Result<ExitCode> {
         match self.command {
             Command::Serve(serve) => serve.run()?,
+            Command::Admin(admin) => admin.run(out)?,
             Command::Healthcheck(healthcheck) => healthcheck.run(out)?,
             Command::Wait(wait) => wait.run(out)?,
             Command::Config(config) => config.run(out)?,

@@ -27,6 +27,23 @@ pub fn ensure(tx: &mut Tx, request: &Request, email: &str, password: &Secret) ->
     Ok(true)
 }
 
+/// Gives the superuser `email` another password; its tokens end.
+pub fn change_password(
+    tx: &mut Tx,
+    request: &Request,
+    email: &str,
+    password: &Secret,
+) -> Result<()> {
+    let (_, collection) = auth_collection(tx, SUPERUSERS)?;
+    let found = find::by_identity(tx, &collection, &["email"], email)?;
+    let account = found.ok_or(Error::NotFound("superuser"))?;
+    let password = password.expose_text().unwrap_or_default();
+    let body = json!({ "password": password, "passwordConfirm": password });
+    let body = body.as_object().cloned().unwrap_or_default();
+    records::update(tx, request, SUPERUSERS, account.id(), &body)?;
+    Ok(())
+}
+
 /// Refuses to delete the last superuser. Called before any record is deleted.
 pub fn may_delete(read: &dyn Read, record: &Record) -> Result<()> {
     if record.collection().name != SUPERUSERS {
