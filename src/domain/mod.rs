@@ -7,6 +7,7 @@ use crate::query;
 use crate::store;
 
 pub mod accounts;
+pub mod aggregates;
 pub mod answer;
 pub mod batch;
 pub mod bootstrap;

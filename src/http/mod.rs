@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::domain::Error;
 
 mod accounts;
+mod aggregates;
 mod assets;
 mod batch;
 mod body;
@@ -62,6 +63,7 @@ fn routes(app: &App) -> Router {
             "/api/collections/{collection}/records/{id}",
             get(records::view).patch(records::update).delete(records::delete),
         )
+        .at("/api/collections/{collection}/aggregate", get(aggregates::show))
         .at("/api/batch", post(batch::run))
         .at("/api/users", get(users::list).post(users::create))
         // Accounts.

@@ -11,6 +11,7 @@ use crate::domain::request::Request;
 use crate::domain::{Error, Result};
 use crate::http::body::Submitted;
 use crate::http::extract::{Asked, Named, json, look};
+use crate::query;
 
 /// Tells a superuser who asks by `?explain=1` what was done to answer.
 const PLAN: HeaderName = HeaderName::from_static("holdall-plan");
@@ -27,19 +28,31 @@ pub(super) async fn list(
 /// A page of `collection`, as the parameters ask for it.
 pub(super) async fn page(app: &App, request: Request, collection: String) -> Result<Response> {
     let (listing, look) = (listing(&request)?, look(&request)?);
-    let explain = request.caller.is_superuser() && is_set(&request, "explain");
+    let explain = explains(&request);
     let (bytes, plan) = app
         .read(move |read| {
             let paging = records::list(read, &request, &collection, &listing)?;
             Ok((answer::page(read, &request, &paging, &look)?, paging.plan))
         })
         .await?;
-    let mut response = json(bytes);
-    let plan = serde_json::to_string(&plan).ok().filter(|_| explain);
+    Ok(explained(explain, json(bytes), &plan))
+}
+
+/// Whether a superuser asks how the answer was found.
+pub(super) fn explains(request: &Request) -> bool {
+    request.caller.is_superuser() && is_set(request, "explain")
+}
+
+/// The answer, with the plan in a header when it was asked for.
+pub(super) fn explained(explain: bool, mut response: Response, plan: &query::Plan) -> Response {
+    if !explain {
+        return response;
+    }
+    let plan = serde_json::to_string(plan).ok();
     if let Some(plan) = plan.and_then(|plan| HeaderValue::from_str(&plan).ok()) {
         response.headers_mut().insert(PLAN, plan);
     }
-    Ok(response)
+    response
 }
 
 /// `GET /api/collections/{collection}/records/{id}`

@@ -96,12 +96,7 @@ impl<'a> Evaluator<'a> {
         Ok(values)
     }
 
-    /// A value of `record`, through the first row of every slot on its way.
-    pub fn first_of(&mut self, record: &Record, value: &Value) -> Result<Datum<'static>> {
-        self.root = Some(record.clone());
-        self.first(value.slots(), value)
-    }
-
+    /// A value, through the first row of every slot on its way.
     pub fn first(&mut self, slots: Slots, value: &Value) -> Result<Datum<'static>> {
         let all = chain(&self.tree.slots, slots);
         for slot in (1..self.tree.slots.len()).filter(|slot| all >> slot & 1 == 1) {

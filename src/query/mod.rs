@@ -6,8 +6,10 @@ use crate::domain::record::Record;
 use crate::domain::request::Request;
 use crate::domain::schema::{Collection, Schema};
 use crate::query::evaluate::{Evaluator, Spent};
+use crate::store::codec::Datum;
 use crate::store::{self, Read};
 
+mod aggregate;
 mod asked;
 pub mod ast;
 mod best;
@@ -100,6 +102,41 @@ pub struct Plan {
     pub missing_index: Option<String>,
 }
 
+/// Numbers about records, as a client asks for them.
+#[derive(Debug, Default, Clone)]
+pub struct Aggregate {
+    /// The access rule, trusted; `None` for superusers.
+    pub rule: Option<String>,
+    /// The client's filter, held to the client's limits and privacy.
+    pub filter: String,
+    /// Paths whose values make up a group; none: everything is one group.
+    pub group: Vec<String>,
+    pub measures: Vec<Measure>,
+}
+
+/// A number about a group of records; the paths are as in sorts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Measure {
+    Count,
+    Sum(String),
+    Min(String),
+    Max(String),
+    Average(String),
+}
+
+#[derive(Debug)]
+pub struct Groups {
+    pub groups: Vec<Summary>,
+    pub plan: Plan,
+}
+
+/// The values that a group has in common, and its measures, both as they were asked for.
+#[derive(Debug)]
+pub struct Summary {
+    pub group: Vec<Datum<'static>>,
+    pub values: Vec<Datum<'static>>,
+}
+
 /// Most rows that one request may visit. A visited row is a record that was decoded; an index entry
 /// or an element of a list is a 64th of one. Superusers are exempt.
 pub const ROW_BUDGET: u64 = 200_000;
@@ -107,6 +144,11 @@ pub const ROW_BUDGET: u64 = 200_000;
 /// Answers one page of `collection`.
 pub fn list(scope: &Scope, collection: &Arc<Collection>, list: &List) -> Result<Page> {
     list::list(scope, collection, list)
+}
+
+/// Answers numbers about the records of `collection`.
+pub fn aggregate(scope: &Scope, collection: &Arc<Collection>, asked: &Aggregate) -> Result<Groups> {
+    aggregate::aggregate(scope, collection, asked)
 }
 
 /// Whether `record` (stored, or about to be) passes the access rule `rule`.
