@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::handler::Handler;
 use axum::routing::MethodRouter;
 use tower::{Layer, Service};
@@ -56,11 +56,11 @@ impl Routes {
         self
     }
 
-    /// Closes the list: the wrong method is as unknown as the wrong path.
+    /// Closes the list: the wrong method is as unknown as the wrong path. There is no limit of
+    /// bodies here: whoever reads one does so through `limits::collect`.
     pub fn open(self, app: &App) -> Router {
         self.router
             .method_not_allowed_fallback(async || Error::NotFound("endpoint"))
-            .layer(DefaultBodyLimit::max(app.limits().body_bytes))
             .with_state(app.clone())
     }
 }

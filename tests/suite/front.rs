@@ -71,3 +71,34 @@ async fn probes_answer_with_get_and_head() {
     assert_eq!(health.body["status"], "healthy");
     assert_eq!(health.body["timestamp"], "2026-11-21T05:32:23.830Z");
 }
+
+#[tokio::test]
+async fn http_2_is_spoken_to_those_who_know() {
+    use http_body_util::{BodyExt, Empty};
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let house = House::new();
+    let stream = tokio::net::TcpStream::connect(house.address).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    for _ in 0..3 {
+        let request = http::Request::get(format!("http://{}/api/health", house.address));
+        let request = request.body(Empty::<bytes::Bytes>::new()).unwrap();
+        let answer = sender.send_request(request).await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.version()), (200, http::Version::HTTP_2));
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        assert!(body.starts_with(b"{\"code\":200"));
+    }
+}
+
+#[tokio::test]
+async fn oversized_bodies_are_refused_before_they_are_read() {
+    use holdall::app::{Limits, Options};
+    let limits = Limits { body_bytes: 1000, ..Limits::default() };
+    let house = House::with(Options { limits, ..Options::default() });
+    let body = json!({ "identity": "a".repeat(2000), "password": "b" });
+    let answer = house.guest().post("/api/collections/users/auth-with-password", body).await;
+    assert_eq!((answer.status, &answer.body["code"]), (413, &json!("too_large")));
+}

@@ -14,4 +14,6 @@ mod house;
 mod manifest;
 mod proxy;
 mod records;
+mod secrets;
+mod shutdown;
 mod telemetry;

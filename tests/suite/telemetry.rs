@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use holdall::app::{Limits, Options};
+use holdall::app::Options;
 use serde_json::json;
 
 use crate::house::House;
@@ -96,26 +96,6 @@ async fn readiness_says_what_was_checked() {
     }
     assert!(ready.body["checks"]["memory"]["details"]["total"].is_u64());
     assert_eq!(ready.body["timestamp"], "2026-11-21T05:32:23.830Z");
-}
-
-#[tokio::test]
-async fn shutdown_says_not_ready_before_it_stops_to_listen() {
-    let limits = Limits { shutdown_delay: Duration::from_millis(500), ..Limits::default() };
-    let mut house = House::with(Options { limits, ..Options::default() });
-    let guest = house.guest();
-    assert_eq!(guest.get("/ready").await.status, 200);
-    house.stop();
-    let answer = loop {
-        let answer = guest.get("/ready").await;
-        if answer.status != 200 {
-            break answer;
-        }
-    };
-    assert_eq!((answer.status, &answer.body["status"]), (503, &json!("DOWN")));
-    assert_eq!(guest.get("/health/live").await.status, 200);
-    let address = house.address;
-    drop(house);
-    assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }
 
 #[tokio::test]
