@@ -4,4 +4,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod kill;
+mod power;
 mod product;
