@@ -40,7 +40,8 @@ fn power_loss_takes_nothing_that_was_acknowledged() {
         return;
     };
     let seed = std::env::var("HOLDALL_CRASH_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64,
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos()
+            as u64,
     );
     let mut random = Random(seed);
     let root = home.path().join("data");
