@@ -91,6 +91,54 @@ test("a session that the server does not know is forgotten", () =>
     assert.equal(await page.evaluate(() => localStorage.getItem("holdall.session")), null);
   }));
 
+test("a superuser looks through collections in the language of the API", () =>
+  visit("/_/sign-in", {}, async (page) => {
+    const { token } = await ask("/api/collections/_superusers/auth-with-password", {
+      identity: ADMIN.email,
+      password: ADMIN.password,
+    });
+    await ask("/api/collections", { name: "notes", fields: [{ name: "title", type: "text" }, { name: "n", type: "number" }] }, token);
+    for (let n = 1; n <= 31; n += 1) await ask("/api/collections/notes/records", { title: `Note ${n}`, n }, token);
+
+    await page.getByLabel("Email").fill(ADMIN.email);
+    await page.getByLabel("Password").fill(ADMIN.password);
+    await page.keyboard.press("Enter");
+    await page.getByRole("navigation").getByRole("link", { name: "Collections" }).click();
+    await page.getByRole("row", { name: /^notes base title, n 31$/ }).getByRole("link").click();
+    await page.getByText("1–30 of 31").waitFor();
+    await page.getByRole("button", { name: "Next" }).click();
+    await page.getByText("31–31 of 31").waitFor();
+
+    await page.getByLabel("Filter").fill("n > 20 && title ~ '3'");
+    await page.getByLabel("Sort").fill("-n");
+    await page.keyboard.press("Enter");
+    await page.getByText("1–3 of 3").waitFor();
+    const titles = await page.locator("tbody td:nth-child(2)").allTextContents();
+    assert.deepEqual(titles, ["Note 31", "Note 30", "Note 23"]);
+
+    await page.getByRole("button", { name: /^[a-z0-9]{15}$/ }).first().click();
+    await page.getByRole("dialog").getByText('"title": "Note 31"').waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+
+    await page.getByLabel("Filter").fill("nonsense >");
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").filter({ hasText: /\w/ }).waitFor();
+    assert.deepEqual(await page.evaluate(faint), []);
+    assert.deepEqual(await page.evaluate(nameless), []);
+  }));
+
+/** Asks the API beside the page. */
+async function ask(path, body, token = "") {
+  const response = await fetch(house.url + path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Authorization: token },
+    body: JSON.stringify(body),
+  });
+  assert.equal(response.status, 200, path);
+  return response.json();
+}
+
 test("every place can be opened by its address, and left again", () =>
   visit("/_/docs/api", {}, async (page) => {
     await page.getByRole("heading", { level: 1, name: "API at a glance" }).waitFor();

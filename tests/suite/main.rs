@@ -8,6 +8,7 @@ mod admin;
 mod assets;
 mod bad_input;
 mod command;
+mod confined;
 mod config;
 mod front;
 mod house;

@@ -3,6 +3,7 @@
 import { computed } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { place } from "../router";
+import { Collections } from "./collections";
 import { Docs } from "./docs";
 import { Missing } from "./missing";
 import { SignIn } from "./sign-in";
@@ -17,6 +18,7 @@ export interface Page {
 
 export const pages: Page[] = [
   { path: "", title: "Status", View: Status, inNavigation: true },
+  { path: "collections", title: "Collections", View: Collections, inNavigation: true },
   { path: "docs", title: "Reference", View: Docs, inNavigation: true },
   { path: "sign-in", title: "Sign in", View: SignIn, inNavigation: false },
 ];

@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { Refusal } from "../api";
-import { at, go } from "../router";
+import { at, go, place } from "../router";
 import { email, signIn, signOut } from "../session";
 
 export function SignIn() {
@@ -20,7 +20,8 @@ function Form() {
     problem.value = "";
     try {
       await signIn(String(form.get("email")), String(form.get("password")));
-      go("");
+      // Whoever went elsewhere meanwhile stays there.
+      if (place.value === "sign-in") go("");
     } catch (error) {
       problem.value = explain(error);
     } finally {
