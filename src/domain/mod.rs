@@ -105,6 +105,10 @@ impl Problems {
         self.0.is_empty()
     }
 
+    pub fn has(&self, field: &str) -> bool {
+        self.0.contains_key(field)
+    }
+
     /// Adds a problem of `field`; the first one of a field stays.
     pub fn add(&mut self, field: &str, code: &str, message: &str) {
         self.leaf(field, serde_json::json!({ "code": code, "message": message }));

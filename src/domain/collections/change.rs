@@ -146,11 +146,12 @@ pub fn apply(
     let kept = before.collections();
     let kept = kept.filter(|old| !changed.contains(&old.number) && !gone.contains(&old.number));
     let new = changes.iter().map(|change| &change.new);
-    let after = Arc::new(Schema::of(kept.chain(new).cloned()));
+    let all: Vec<_> = kept.chain(new).cloned().collect();
+    let after = Arc::new(Schema::of(all.iter().cloned()));
     for change in &changes {
         let mut problems = change.problems.clone();
-        problems.merge(validate::problems(&after, change.old.as_deref(), &change.new));
-        problems.nest("indexes", taken_names(&after, &change.new));
+        problems.merge(validate::problems(&after, &all, change.old.as_deref(), &change.new));
+        problems.nest("indexes", taken_names(&all, &change.new));
         refuse(&change.new, problems)?;
     }
     let mut written = Vec::new();
@@ -206,14 +207,14 @@ fn duplicates(read: &dyn Read, change: &Change) -> Result<Option<Problems>> {
 }
 
 /// Index names that another collection uses.
-fn taken_names(schema: &Schema, new: &Collection) -> Problems {
+fn taken_names(all: &[Arc<Collection>], new: &Collection) -> Problems {
     let mut problems = Problems::new();
     for (at, index) in new.indexes.iter().filter(|index| !index.internal).enumerate() {
         let uses = |other: &&Arc<Collection>| {
             other.number != new.number
                 && other.indexes.iter().any(|taken| !taken.internal && same_name(taken, index))
         };
-        if let Some(other) = schema.collections().find(uses) {
+        if let Some(other) = all.iter().find(uses) {
             let params = serde_json::json!({ "usedTableName": other.name });
             let message = format!("The collection {} has an index of this name.", other.name);
             problems.add_with(&at.to_string(), "validation_existing_index_name", &message, params);

@@ -17,15 +17,21 @@ const NAME_LIMIT: usize = 255;
 /// Most fields: a record on disk counts its values.
 const FIELD_LIMIT: usize = 250;
 
-/// What is wrong with `new`, which stands in `schema` already, in place of `old`.
-pub fn problems(schema: &Arc<Schema>, old: Option<&Collection>, new: &Arc<Collection>) -> Problems {
+/// What is wrong with `new`, which stands in `schema` and in the list `all` it was made of already,
+/// in place of `old`. A schema cannot hold two of one id: the list can.
+pub fn problems(
+    schema: &Arc<Schema>,
+    all: &[Arc<Collection>],
+    old: Option<&Collection>,
+    new: &Arc<Collection>,
+) -> Problems {
     let mut problems = Problems::new();
-    name(schema, old, new, &mut problems);
+    name(all, old, new, &mut problems);
     if old.is_none() && !is_word(&new.id) {
         problems.add("id", "validation_match_invalid", "Must consist of letters, digits and _.");
     }
     let twin = |other: &&Arc<Collection>| other.number != new.number && other.id == new.id;
-    if schema.collections().any(|other| twin(&other)) {
+    if !problems.has("name") && all.iter().any(|other| twin(&other)) {
         problems.add(
             "id",
             "validation_invalid_or_existing_id",
@@ -49,14 +55,19 @@ pub fn problems(schema: &Arc<Schema>, old: Option<&Collection>, new: &Arc<Collec
         // Rules and indexes speak of fields: there is no use in complaining twice.
         return problems;
     }
-    rules(schema, old, new, &mut problems);
+    rules(schema, new, &mut problems);
     if let Some(auth) = &new.auth {
         auth_options::problems(schema, new, auth, &mut problems);
     }
     problems
 }
 
-fn name(schema: &Schema, old: Option<&Collection>, new: &Collection, problems: &mut Problems) {
+fn name(
+    all: &[Arc<Collection>],
+    old: Option<&Collection>,
+    new: &Collection,
+    problems: &mut Problems,
+) {
     if new.name.is_empty() {
         return problems.add("name", "validation_required", "Cannot be blank.");
     }
@@ -76,7 +87,7 @@ fn name(schema: &Schema, old: Option<&Collection>, new: &Collection, problems: &
             && (other.name.eq_ignore_ascii_case(&new.name) || other.id == new.name)
     };
     let renamed = old.is_none_or(|old| old.name != new.name);
-    if renamed && schema.collections().any(|other| same(&other)) {
+    if renamed && all.iter().any(|other| same(&other)) {
         let message = "There is a collection of that name, in whatever case.";
         problems.add("name", "validation_collection_name_exists", message);
     }
@@ -156,13 +167,7 @@ fn field_name(collection: &Collection, at: usize, field: &Field, problems: &mut 
     }
 }
 
-fn rules(
-    schema: &Arc<Schema>,
-    old: Option<&Collection>,
-    new: &Arc<Collection>,
-    problems: &mut Problems,
-) {
-    let _ = old;
+fn rules(schema: &Arc<Schema>, new: &Arc<Collection>, problems: &mut Problems) {
     for (name, rule) in new.rules.named() {
         check_rule(schema, new, name, rule.as_deref(), problems);
     }
