@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 [ "$(id -u)" = 0 ] || { say "needs root: the rig's kubelet makes namespaces and mounts. Nothing was tested."; exit 1; }
 need go golang; need openssl openssl; need python3 python3; need curl curl; need ip iproute2
 rig="bash tests/rig/k8s/rig.sh"
-export RIG_HOME=${RIG_HOME:-/tmp/rig-k8s} RIG_LIGHT=1 RIG_ROOTFS=scratch RIG_KEEP=1
+binary=${HOLDALL:-target/dist/holdall}
+export RIG_HOME=${RIG_HOME:-/tmp/rig-k8s} RIG_ROOTFS=${RIG_ROOTFS:-scratch} RIG_LIGHT=1 RIG_KEEP=1
 export KUBECONFIG=$RIG_HOME/kubeconfig PATH="$RIG_HOME/bin:$PATH"
 scratch=$(mktemp -d)
 fail() { echo "test-cluster: $*" >&2; exit 1; }
@@ -27,7 +28,7 @@ Y
 
 $rig setup
 $rig up
-$rig run target/dist/holdall "$scratch" holdall >"$scratch/report.json" ||
+$rig run "$binary" "$scratch" holdall >"$scratch/report.json" ||
     { cat "$scratch/report.json" >&2; kubectl -n holdall logs holdall-0 >&2 || true; fail "the rollout failed"; }
 python3 - "$scratch/report.json" <<'P'
 import json, sys
@@ -40,7 +41,7 @@ ok "the API server takes the manifest without a warning, and the pod becomes rea
 # Everything else is asked from beside the pod, through the Service.
 ask() { $rig pnet cluster curl -sS --max-time 10 --retry 3 --retry-connrefused "$@"; }
 field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
-base=http://holdall.holdall.svc.cluster.local
+base=http://$(kubectl -n holdall get service holdall -o jsonpath='{.spec.clusterIP}')
 sign_in() {
     token=$(ask -H 'Content-Type: application/json' -d "{\"identity\":\"ada@example.com\",\"password\":\"$password\"}" \
         "$base/api/collections/_superusers/auth-with-password" | field token)
