@@ -18,7 +18,8 @@ use crate::cli::Result;
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
 use crate::config::{self, Config, LogFormat, LogLevel};
-use crate::http::serve;
+use crate::http::serve::{self, Door};
+use crate::http::tls::{Source, Tls};
 use crate::store::{Home, OpenError};
 use crate::telemetry::line::Format;
 use crate::telemetry::logs;
@@ -59,26 +60,28 @@ impl Serve {
 
     async fn serve(&self, config: &Config) -> Result {
         let mut stop = Stop::new()?;
+        let tls = tls(config)?;
         let listener = bind(config.listen).await?;
         let address = listener.local_addr()?;
         let metrics = match config.metrics_listen {
             Some(address) => Some(bind(address).await?),
             None => None,
         };
+        let url = url(address, config.tls.is_some());
         let options = options(config);
         let opened = |app: &App| {
             if let Some(listener) = metrics {
                 tokio::spawn(serve::run_metrics(listener, app.clone(), std::future::pending()));
             }
-            announce(config, address);
+            announce(config, &url);
             match &self.ready_file {
-                Some(path) => write_ready_file(path, address),
+                Some(path) => write_ready_file(path, &url),
                 None => Ok(()),
             }
         };
         let limits = options.limits.clone();
         let open = move || App::open(options);
-        serve::run_opening(listener, limits, open, opened, stop.asked())
+        serve::run_opening(Door::with_tls(listener, tls), limits, open, opened, stop.asked())
             .await
             .map_err(why_not_opened)?;
         tracing::info!("stopped");
@@ -127,6 +130,17 @@ async fn bind(address: SocketAddr) -> Result<TcpListener> {
         .await
         .with_context(|| format!("cannot listen on {address}"))
         .map_err(Failure::Refused)
+}
+
+fn tls(config: &Config) -> Result<Option<Tls>> {
+    let source = match &config.tls {
+        None => return Ok(None),
+        Some(config::Tls::SelfSigned) => Source::SelfSigned,
+        Some(config::Tls::Files { cert, key }) => {
+            Source::Files { cert: cert.clone(), key: key.clone() }
+        }
+    };
+    Tls::load(source).map(Some).map_err(Failure::Refused)
 }
 
 fn start_logs(config: &Config) -> Result {
@@ -193,8 +207,7 @@ fn why_not_opened(error: anyhow::Error) -> Failure {
 }
 
 /// Says where what is: to people at a terminal, and in one line to everybody.
-fn announce(config: &Config, address: SocketAddr) {
-    let url = url(address);
+fn announce(config: &Config, url: &str) {
     if !io::stderr().is_terminal() {
         tracing::info!(url, "serving at {url}");
         return;
@@ -211,17 +224,18 @@ fn announce(config: &Config, address: SocketAddr) {
 }
 
 /// What a browser on this machine opens.
-fn url(address: SocketAddr) -> String {
+fn url(address: SocketAddr, is_tls: bool) -> String {
+    let scheme = if is_tls { "https" } else { "http" };
     match address.ip().is_unspecified() {
-        true => format!("http://127.0.0.1:{}", address.port()),
-        false => format!("http://{address}"),
+        true => format!("{scheme}://127.0.0.1:{}", address.port()),
+        false => format!("{scheme}://{address}"),
     }
 }
 
 /// Written beside and renamed, so that whoever waits for it never reads half of it.
-fn write_ready_file(path: &Path, address: SocketAddr) -> anyhow::Result<()> {
+fn write_ready_file(path: &Path, url: &str) -> anyhow::Result<()> {
     let ready = json!({
-        "url": url(address),
+        "url": url,
         "pid": process::id(),
         "version": env!("CARGO_PKG_VERSION"),
     });

@@ -102,6 +102,8 @@ pub struct Config {
     pub shutdown_deadline: Duration,
     pub ready_strict: bool,
     pub metrics_listen: Option<SocketAddr>,
+    /// `None`: plain HTTP.
+    pub tls: Option<Tls>,
     /// What a person should be told once logs are on: names passed over, and why.
     pub notices: Vec<String>,
 }
@@ -115,6 +117,13 @@ pub struct Upstream {
     pub authority: String,
     /// What stands there in place of the prefix.
     pub path: String,
+}
+
+/// Where the certificate comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    SelfSigned,
+    Files { cert: PathBuf, key: PathBuf },
 }
 
 /// The superuser that start-up makes sure of.

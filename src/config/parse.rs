@@ -29,6 +29,17 @@ pub fn switch(text: &str) -> Parsed<bool> {
     }
 }
 
+/// The one way of TLS that needs no files.
+pub fn tls(text: &str) -> Parsed<()> {
+    match text {
+        "self-signed" => Ok(()),
+        _ => {
+            Err("must be self-signed; for a certificate of your own set tls_cert and tls_key"
+                .into())
+        }
+    }
+}
+
 pub fn environment(text: &str) -> Parsed<Environment> {
     match text.to_ascii_lowercase().as_str() {
         "dev" | "development" | "local" => Ok(Environment::Dev),

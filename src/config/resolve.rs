@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::gather::{Found, Origin, default_data, parse_at};
 use crate::config::secret::Secret;
-use crate::config::{Admin, Config, Environment, Error, Home, Limits, LogLevel, Result};
+use crate::config::{Admin, Config, Environment, Error, Home, Limits, LogLevel, Result, Tls};
 use crate::config::{parse, strength};
 
 const MIB: usize = 1 << 20;
@@ -48,8 +48,26 @@ pub fn resolve(found: &Found) -> Result<Config> {
             .unwrap_or(Duration::from_secs(10)),
         ready_strict: found.parsed("ready.strict", parse::switch)?.unwrap_or(false),
         metrics_listen: found.parsed("metrics.listen", parse::address)?,
+        tls: tls(found)?,
         notices,
     })
+}
+
+/// Half of what TLS takes would be plain HTTP where somebody thought otherwise.
+fn tls(found: &Found) -> Result<Option<Tls>> {
+    let mode = found.parsed("tls", parse::tls)?;
+    let path = |key| found.text(key).map(|(path, _)| found.working.join(path));
+    match (mode, path("tls_cert"), path("tls_key")) {
+        (None, None, None) => Ok(None),
+        (Some(()), None, None) => Ok(Some(Tls::SelfSigned)),
+        (None, Some(cert), Some(key)) => Ok(Some(Tls::Files { cert, key })),
+        (Some(()), _, _) => Err(Error::Conflict(
+            "tls = self-signed is set together with tls_cert or tls_key: choose one".to_owned(),
+        )),
+        (None, _, _) => Err(Error::Conflict(
+            "tls_cert and tls_key belong together, and only one of them is set".to_owned(),
+        )),
+    }
 }
 
 fn limits(found: &Found) -> Result<Limits> {

@@ -171,6 +171,21 @@ pub static SETTINGS: &[Setting] = &[
         ..SECRET
     },
     Setting {
+        key: "tls",
+        value: "MODE",
+        help: "`self-signed` serves HTTPS with a certificate made at every start, for developers. \
+               For one of your own set tls_cert and tls_key.",
+        ..PLAIN
+    },
+    Setting {
+        key: "tls_cert",
+        value: "PATH",
+        help: "Serve HTTPS with this certificate chain (PEM). It is read again when the file \
+               changes.",
+        ..PLAIN
+    },
+    Setting { key: "tls_key", value: "PATH", help: "The private key (PEM) of tls_cert.", ..PLAIN },
+    Setting {
         key: "limits.connections",
         value: "N",
         default: "16384",

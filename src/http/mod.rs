@@ -31,6 +31,7 @@ mod routes;
 pub mod serve;
 mod settings;
 mod streamed;
+pub mod tls;
 mod users;
 
 use routes::Routes;

@@ -20,6 +20,7 @@ use crate::app::{App, Limits};
 use crate::http::connections::{Connections, Order, Seat, Watched};
 use crate::http::doorway::Doorway;
 use crate::http::front::{Front, Visit};
+use crate::http::tls::Tls;
 
 /// Pause after a failed accept: out of file descriptors, which others have to give back first.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
@@ -28,19 +29,37 @@ const LOOK_FOR_LEAVERS: Duration = Duration::from_millis(5);
 /// Streams that one HTTP/2 connection may have open: as browsers and proxies expect.
 const HTTP2_STREAMS: u32 = 128;
 
-/// Serves `app` on `listener` until `stop` resolves. Then, in order: no longer ready, a delay for
+/// Where callers come in.
+pub struct Door {
+    listener: TcpListener,
+    tls: Option<Tls>,
+}
+
+impl Door {
+    pub fn with_tls(listener: TcpListener, tls: Option<Tls>) -> Self {
+        Self { listener, tls }
+    }
+}
+
+impl From<TcpListener> for Door {
+    fn from(listener: TcpListener) -> Self {
+        Self { listener, tls: None }
+    }
+}
+
+/// Serves `app` at `door` until `stop` resolves. Then, in order: no longer ready, a delay for
 /// load balancers to notice, no new connections, what is under way finishes or runs out of time,
 /// the store is flushed.
-pub async fn run(listener: TcpListener, app: App, stop: impl Future<Output = ()>) {
+pub async fn run(door: impl Into<Door>, app: App, stop: impl Future<Output = ()>) {
     let limits = app.limits().clone();
-    serve(listener, Doorway::open(Front::new(&app)), &limits, stop).await;
+    serve(door.into(), Doorway::open(Front::new(&app)), &limits, stop).await;
     app.close().await;
 }
 
 /// The same for an app that is yet to be opened by `open`, which may take its time: until then
 /// the probes answer, and everything else is told to come back. `opened` hears of the app.
 pub async fn run_opening(
-    listener: TcpListener,
+    door: impl Into<Door>,
     limits: Limits,
     open: impl FnOnce() -> anyhow::Result<App> + Send + 'static,
     opened: impl FnOnce(&App) -> anyhow::Result<()>,
@@ -49,8 +68,8 @@ pub async fn run_opening(
     let doorway = Doorway::closed();
     let (stop_serving, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn({
-        let (doorway, limits) = (doorway.clone(), limits.clone());
-        async move { serve(listener, doorway, &limits, async { drop(stopped.await) }).await }
+        let (door, doorway, limits) = (door.into(), doorway.clone(), limits.clone());
+        async move { serve(door, doorway, &limits, async { drop(stopped.await) }).await }
     });
     let mut stop = std::pin::pin!(stop);
     let opening = tokio::select! {
@@ -73,21 +92,18 @@ pub async fn run_opening(
 /// Serves nothing but the metrics of `app` on a listener of their own, until `stop` resolves.
 pub async fn run_metrics(listener: TcpListener, app: App, stop: impl Future<Output = ()>) {
     let limits = Limits { shutdown_delay: Duration::ZERO, ..app.limits().clone() };
-    serve(listener, Doorway::open(Front::of_metrics(&app)), &limits, stop).await;
+    serve(listener.into(), Doorway::open(Front::of_metrics(&app)), &limits, stop).await;
 }
 
-async fn serve(
-    listener: TcpListener,
-    doorway: Doorway,
-    limits: &Limits,
-    stop: impl Future<Output = ()>,
-) {
+async fn serve(door: Door, doorway: Doorway, limits: &Limits, stop: impl Future<Output = ()>) {
     let connections = Connections::new(limits);
     let builder = Arc::new(builder(limits));
     let looking = tokio::spawn({
         let connections = connections.clone();
         async move { connections.look_after().await }
     });
+    let Door { listener, tls } = door;
+    let renewing = tls.clone().map(|tls| tokio::spawn(tls.look_after()));
     let mut stop = std::pin::pin!(async {
         stop.await;
         doorway.close();
@@ -100,7 +116,18 @@ async fn serve(
             stream = accept(&listener, &connections, limits.connections) => stream,
         };
         let seat = connections.sit();
-        tokio::spawn(attend(stream, peer, seat, doorway.clone(), builder.clone()));
+        let (doorway, builder) = (doorway.clone(), builder.clone());
+        let Some(tls) = &tls else {
+            tokio::spawn(attend(stream, peer, seat, doorway, builder));
+            continue;
+        };
+        let shaken = tokio::time::timeout(limits.header_time, tls.acceptor.accept(stream));
+        tokio::spawn(async move {
+            // Whoever can't shake hands in time was no caller of ours.
+            if let Ok(Ok(stream)) = shaken.await {
+                attend(stream, peer, seat, doorway, builder).await;
+            }
+        });
     }
     drop(listener);
     connections.finish();
@@ -114,6 +141,9 @@ async fn serve(
         connections.cut();
     }
     looking.abort();
+    if let Some(renewing) = renewing {
+        renewing.abort();
+    }
 }
 
 /// Serves one connection until it closes or is told to.

@@ -18,3 +18,4 @@ mod records;
 mod secrets;
 mod shutdown;
 mod telemetry;
+mod tls;
