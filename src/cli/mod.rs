@@ -15,6 +15,7 @@ mod flags;
 mod healthcheck;
 mod password;
 mod serve;
+mod store;
 mod version;
 mod wait;
 
@@ -49,6 +50,9 @@ enum Command {
     /// Create superusers and change their passwords.
     #[command(subcommand)]
     Admin(admin::Command),
+    /// Look after the data directory: check it, make its state anew.
+    #[command(subcommand)]
+    Store(store::Command),
     /// Ask a running server whether it is ready; for images that have no curl.
     Healthcheck(healthcheck::Healthcheck),
     /// Wait until a server answers.
@@ -87,6 +91,7 @@ impl Cli {
         match self.command {
             Command::Serve(serve) => serve.run()?,
             Command::Admin(admin) => admin.run(out)?,
+            Command::Store(store) => store.run(out)?,
             Command::Healthcheck(healthcheck) => healthcheck.run(out)?,
             Command::Wait(wait) => wait.run(out)?,
             Command::Config(config) => config.run(out)?,

@@ -1,0 +1,76 @@
+//! `store`: looks after the data directory, while no server has it.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+
+use crate::cli::Result;
+use crate::cli::failure::Failure;
+use crate::cli::flags::Flags;
+use crate::config;
+use crate::domain::derive::Derive;
+use crate::store::{Home, Options, Store};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check journal, base, and every record, index entry and count. Exit code 1 if anything is
+    /// wrong.
+    Check(Where),
+    /// Make the state anew from base and journal. The old one is set aside, not deleted.
+    Rebuild(Where),
+}
+
+#[derive(Debug, Args)]
+pub struct Where {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+impl Command {
+    pub fn run(&self, out: &mut dyn Write) -> Result {
+        match self {
+            Self::Check(at) => check(&at.options()?, out),
+            Self::Rebuild(at) => {
+                let options = at.options()?;
+                if let Home::Files(path) = &options.home {
+                    Store::forget_state(path)?;
+                }
+                check(&options, out)
+            }
+        }
+    }
+}
+
+impl Where {
+    fn options(&self) -> Result<Options> {
+        let config = self.flags.load()?;
+        if config.store == config::Home::Memory {
+            return Err(Failure::refused("a store in memory has no files to look after"));
+        }
+        let path: PathBuf = config.data.clone();
+        if !path.join("FORMAT").exists() {
+            return Err(Failure::refused(format!("there is no store in {}", path.display())));
+        }
+        Ok(Options::new(Home::Files(path), Arc::new(Derive)))
+    }
+}
+
+fn check(options: &Options, out: &mut dyn Write) -> Result {
+    let store = Store::open(options.clone())?;
+    let report = store.check().map_err(|error| Failure::failed(error.to_string()))?;
+    store.close();
+    writeln!(
+        out,
+        "{} groups of the journal, {} bases, {} keys, {} index entries and counts",
+        report.groups, report.bases, report.keys, report.derived
+    )?;
+    for problem in &report.problems {
+        writeln!(out, "wrong: {problem}")?;
+    }
+    if report.problems.is_empty() {
+        return Ok(writeln!(out, "all is well")?);
+    }
+    Err(Failure::failed("the store is not sound; `holdall store rebuild` makes the state anew"))
+}
