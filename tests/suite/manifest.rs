@@ -226,6 +226,48 @@ fn the_image_is_this_version_everywhere() {
 }
 
 #[test]
+fn compose_and_systemd_confine_as_the_manifest_does() {
+    let compose: Value =
+        serde_yaml_ng::from_str(include_str!("../../deploy/compose.yaml")).unwrap();
+    let service = &compose["services"]["holdall"];
+    assert_eq!((&service["read_only"], &service["user"]), (&json!(true), &json!("10001:10001")));
+    assert_eq!(service["cap_drop"], json!(["ALL"]));
+    assert_eq!(service["security_opt"], json!(["no-new-privileges:true"]));
+    assert_eq!(service["mem_limit"], "512m");
+    for port in service["ports"].as_array().unwrap() {
+        let port = port.as_str().unwrap();
+        assert!(
+            port.starts_with("127.0.0.1:"),
+            "{port}: only this machine, until somebody says so"
+        );
+    }
+    let unit = include_str!("../../deploy/holdall.service");
+    for line in [
+        "DynamicUser=yes",
+        "CapabilityBoundingSet=",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        "StateDirectory=holdall",
+        "MemoryMax=512M",
+        "RestartPreventExitStatus=2 70",
+    ] {
+        assert!(unit.lines().any(|found| found == line), "{line}");
+    }
+}
+
+#[test]
+fn the_image_holds_the_program_and_nothing_else() {
+    let text = include_str!("../../deploy/Dockerfile");
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    assert!(lines.contains(&"FROM scratch"));
+    assert!(lines.contains(&"USER 10001:10001"));
+    assert!(lines.contains(&r#"ENTRYPOINT ["/holdall"]"#));
+    assert!(lines.iter().any(|line| line.starts_with("HEALTHCHECK")
+        && line.ends_with(r#"CMD ["/holdall", "healthcheck"]"#)));
+    assert!(!lines.iter().any(|line| line.starts_with("RUN") || line.starts_with("ADD")));
+}
+
+#[test]
 fn probes_wait_as_long_as_operators_expect() {
     let container = container();
     for (probe, path, delay, period, timeout, failures) in [
