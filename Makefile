@@ -58,6 +58,7 @@ test-rust: build ## Unit, property, integration and crash tests
 
 test-api: build ## The conformance suite, on files and in memory, by the official SDK
 	scripts/with-server.sh -- scripts/conformance.sh $(CONFORMANCE)
+	scripts/with-server.sh -- scripts/sdk.sh
 	target/debug/holdall exec -- scripts/conformance.sh $(CONFORMANCE)
 
 test-browser: build ## The console in a real browser

@@ -40,7 +40,7 @@ pub(super) async fn page(app: &App, request: Request, collection: String) -> Res
 
 /// Whether a superuser asks how the answer was found.
 pub(super) fn explains(request: &Request) -> bool {
-    request.caller.is_superuser() && is_set(request, "explain")
+    request.caller.is_superuser() && is_set(request, "explain").unwrap_or(false)
 }
 
 /// The answer, with the plan in a header when it was asked for.
@@ -61,11 +61,10 @@ pub(super) async fn view(
     Named((collection, id)): Named<(String, String)>,
     Asked(request): Asked,
 ) -> Result<Response> {
-    let look = look(&request)?;
     let bytes = app
         .read(move |read| {
             let record = records::view(read, &request, &collection, &id)?;
-            answer::record(read, &request, &record, &look)
+            answer::record(read, &request, &record, &look(&request)?)
         })
         .await?;
     Ok(json(bytes))
@@ -88,12 +87,11 @@ pub(super) async fn add(
     collection: String,
     body: Body,
 ) -> Result<Response> {
-    let look = look(&request)?;
     hash_ahead(app, &request, &collection, None, &body).await?;
     let bytes = app
         .write(move |tx| {
             let record = records::create(tx, &request, &collection, &body)?;
-            answer::record(tx, &request, &record, &look)
+            answer::record(tx, &request, &record, &look(&request)?)
         })
         .await?;
     Ok(json(bytes))
@@ -106,12 +104,11 @@ pub(super) async fn update(
     Asked(request): Asked,
     Submitted(body): Submitted,
 ) -> Result<Response> {
-    let look = look(&request)?;
     hash_ahead(&app, &request, &collection, Some(&id), &body).await?;
     let bytes = app
         .write(move |tx| {
             let record = records::update(tx, &request, &collection, &id, &body)?;
-            answer::record(tx, &request, &record, &look)
+            answer::record(tx, &request, &record, &look(&request)?)
         })
         .await?;
     Ok(json(bytes))
@@ -158,12 +155,15 @@ pub(super) fn listing(request: &Request) -> Result<Listing> {
         per_page: number("perPage")?,
         sort: text("sort").to_owned(),
         filter: text("filter").to_owned(),
-        skip_total: is_set(request, "skipTotal"),
+        skip_total: is_set(request, "skipTotal")?,
         after: Some(text("after").to_owned()).filter(|id| !id.is_empty()),
     })
 }
 
-fn is_set(request: &Request, name: &str) -> bool {
-    let value = request.query.get(name).map(String::as_str);
-    matches!(value, Some("1" | "t" | "T" | "true" | "TRUE" | "True"))
+fn is_set(request: &Request, name: &str) -> Result<bool> {
+    match request.query.get(name).map(String::as_str) {
+        Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
+        None | Some("" | "0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
+        Some(_) => Err(Error::Bad(format!("`{name}` must be true or false."))),
+    }
 }

@@ -141,7 +141,7 @@ fn too_many_values(most: u64) -> Problem {
 }
 
 fn domain_allowed(options: &DomainOptions, domain: &str) -> bool {
-    let listed = |list: &[String]| list.iter().any(|listed| listed.eq_ignore_ascii_case(domain));
+    let listed = |list: &[String]| list.iter().any(|listed| listed == domain);
     (options.only_domains.is_empty() || listed(&options.only_domains))
         && !listed(&options.except_domains)
 }

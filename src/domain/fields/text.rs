@@ -13,6 +13,10 @@ const MAX_DEFAULT: u64 = 5000;
 pub fn cast(value: &Value) -> Value {
     match value {
         Value::String(_) => value.clone(),
+        // All digits, however many: an exponent is for numbers.
+        Value::Number(number) if number.is_f64() => {
+            number.as_f64().unwrap_or_default().to_string().into()
+        }
         Value::Number(_) | Value::Bool(_) => json::print(value).into(),
         Value::Null | Value::Array(_) | Value::Object(_) => "".into(),
     }
@@ -62,6 +66,7 @@ mod tests {
             (json!("  x "), "  x "),
             (json!(1.50), "1.5"),
             (json!(5), "5"),
+            (json!(1e21), "1000000000000000000000"),
             (json!(true), "true"),
             (json!(null), ""),
             (json!(["a"]), ""),

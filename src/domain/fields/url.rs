@@ -2,6 +2,7 @@
 
 use crate::domain::fields::DomainOptions;
 use crate::domain::fields::Problem;
+use crate::domain::fields::email;
 
 pub fn problem(options: &DomainOptions, text: &str) -> Option<Problem> {
     if text.is_empty() {
@@ -16,8 +17,11 @@ pub fn problem(options: &DomainOptions, text: &str) -> Option<Problem> {
     })
 }
 
-/// The host of an absolute URL, `None` if `text` is none.
+/// The host of an absolute URL (of a `mailto:` its domain), `None` if `text` is none.
 pub fn host(text: &str) -> Option<&str> {
+    if let Some(address) = text.strip_prefix("mailto:") {
+        return email::is_email(address).then(|| address.rsplit('@').next()).flatten();
+    }
     let (scheme, rest) = text.split_once("://")?;
     let named = scheme.starts_with(|letter: char| letter.is_ascii_alphabetic())
         && scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter));
@@ -59,6 +63,7 @@ mod tests {
             ("http://localhost:8090/a?b#c", "localhost"),
             ("ftp://user:pw@host.org/", "host.org"),
             ("http://[::1]:80/x", "::1"),
+            ("mailto:a@example.com", "example.com"),
         ] {
             assert_eq!(host(good), Some(its_host), "{good}");
         }

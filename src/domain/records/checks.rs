@@ -12,7 +12,8 @@ use crate::domain::schema::{Collection, Field, Schema};
 use crate::domain::{Problems, Result};
 use crate::store::{Read, keys};
 
-/// The problems of every field. Of a change, only what changes is looked at.
+/// The problems of every field, also of those that a change leaves as they are: what a new schema
+/// refuses has to be put right with the next change.
 pub fn problems(
     read: &dyn Read,
     schema: &Arc<Schema>,
@@ -25,13 +26,13 @@ pub fn problems(
         if matches!(field.kind, Kind::Password(_)) {
             continue; // Checked with the rest of an account.
         }
-        let zero;
+        let kept;
         let value = match (&draft.values[at], old) {
             (Some(value), _) => value,
-            (None, Some(_)) => continue,
-            (None, None) => {
-                zero = fields::cast(&field.kind, &Value::Null);
-                &zero
+            (None, old) => {
+                let zero = || fields::cast(&field.kind, &Value::Null);
+                kept = old.map_or_else(zero, |old| old.value(at));
+                &kept
             }
         };
         if let Some(problem) = problem(read, schema, field, old.map(|old| (old, at)), value)? {

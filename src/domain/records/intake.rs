@@ -58,7 +58,11 @@ impl Draft {
     ) -> Self {
         let mut values: Values = vec![None; collection.fields.len()];
         let mut seen = Map::new();
-        for (key, given) in body {
+        // What sets a value comes before what changes it, whatever was sent first.
+        let plain = |key: &str| collection.field(key).is_some();
+        let setting = body.iter().filter(|(key, _)| plain(key));
+        let changing = body.iter().filter(|(key, _)| !plain(key));
+        for (key, given) in setting.chain(changing) {
             let Some((at, field, change)) = modifiers::read(collection, key) else {
                 seen.insert(key.clone(), given.clone());
                 continue;

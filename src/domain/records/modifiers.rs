@@ -14,7 +14,7 @@ pub enum Change {
     Prepend,
     /// `f-`: take from a number or a list.
     Remove,
-    /// `f:autogenerate`: a prefix and what the field's pattern generates.
+    /// `f:autogenerate`: a prefix and what the field's pattern generates, if it has one.
     Autogenerate,
 }
 
@@ -39,7 +39,7 @@ pub fn read<'a>(collection: &'a Collection, key: &str) -> Option<(usize, &'a Fie
         (Kind::Select(_) | Kind::Relation(_) | Kind::File(_), change) => {
             change != Change::Autogenerate
         }
-        (Kind::Text(options), Change::Autogenerate) => !options.autogenerate_pattern.is_empty(),
+        (Kind::Text(_), Change::Autogenerate) => true,
         _ => false,
     };
     known.then_some((at, field, change))
@@ -56,12 +56,7 @@ pub fn apply(kind: &Kind, change: Change, current: &Value, given: &Value) -> Val
             let made = pattern::generate(&options.autogenerate_pattern).unwrap_or_default();
             Value::String(format!("{}{made}", prefix.as_str().unwrap_or_default()))
         }
-        _ if kind.is_multiple() => merge(kind, change, current, given),
-        (_, Change::Remove) => {
-            let given = fields::cast(kind, given);
-            if given == *current { fields::cast(kind, &Value::Null) } else { current.clone() }
-        }
-        _ => fields::cast(kind, given),
+        _ => merge(kind, change, current, given),
     }
 }
 
@@ -70,20 +65,36 @@ fn sum(current: &Value, given: &Value, sign: f64) -> Value {
     fields::number::from(number(current) + sign * number(given))
 }
 
-/// Lists without repetition: appended behind, put before, or taken out.
+/// Lists without repetition: appended behind, put before, or taken out. A single value is a list
+/// of at most one; of a longer one it keeps the last.
 fn merge(kind: &Kind, change: Change, current: &Value, given: &Value) -> Value {
-    let given = fields::cast(kind, given);
-    let empty = Vec::new();
-    let current = current.as_array().unwrap_or(&empty);
-    let given = given.as_array().unwrap_or(&empty);
-    let merged: Vec<_> = match change {
-        Change::Remove => current.iter().filter(|item| !given.contains(item)).cloned().collect(),
-        Change::Prepend => given.iter().chain(current).cloned().collect(),
+    let given = listed(kind, given);
+    let current = fields::texts(current);
+    let merged: Vec<&str> = match change {
+        Change::Remove => {
+            let kept = |text: &&str| !given.iter().any(|given| given == text);
+            current.into_iter().filter(kept).collect()
+        }
+        Change::Prepend => given.iter().map(String::as_str).chain(current).collect(),
         Change::Add | Change::Set | Change::Autogenerate => {
-            current.iter().chain(given).cloned().collect()
+            current.into_iter().chain(given.iter().map(String::as_str)).collect()
         }
     };
-    fields::cast(kind, &Value::Array(merged))
+    fields::cast(kind, &merged.into())
+}
+
+/// All that was given, also where the field would keep only one.
+fn listed(kind: &Kind, given: &Value) -> Vec<String> {
+    match given {
+        Value::Array(items) if !kind.is_multiple() => {
+            let single = |item| fields::cast(kind, item);
+            items.iter().filter_map(|item| single(item).as_str().map(str::to_owned)).collect()
+        }
+        given => {
+            let cast = fields::cast(kind, given);
+            fields::texts(&cast).into_iter().map(str::to_owned).collect()
+        }
+    }
 }
 
 #[cfg(test)]
@@ -118,6 +129,9 @@ mod tests {
     fn single_values_are_set_and_cleared() {
         let one = || samples::select(&["a", "b"], 1);
         check(one(), "f+", json!("a"), json!("b"), json!("b"));
+        check(one(), "f+", json!("a"), json!(""), json!("a"));
+        check(one(), "+f", json!("a"), json!("b"), json!("a"));
+        check(one(), "+f", json!(""), json!("b"), json!("b"));
         check(one(), "f-", json!("a"), json!("b"), json!("a"));
         check(one(), "f-", json!("a"), json!("a"), json!(""));
     }
@@ -125,7 +139,7 @@ mod tests {
     #[test]
     fn unsuitable_changes_are_no_keys() {
         let collection = samples::collection(1, "c", &[("f", samples::text())]);
-        for key in ["f+", "f-", "+f", "f:autogenerate", "g+"] {
+        for key in ["f+", "f-", "+f", "g+", "f:other"] {
             assert!(read(&collection, key).is_none(), "{key}");
         }
     }
