@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
@@ -14,6 +15,7 @@ use crate::config::Upstream;
 use crate::domain::bootstrap;
 use crate::domain::derive;
 use crate::domain::request::{Caller, Request};
+use crate::domain::settings::Settings;
 use crate::domain::{self, Error};
 use crate::store;
 use crate::store::{Home, Outcome, Snapshot, Store, Tx};
@@ -26,6 +28,7 @@ mod limits;
 mod options;
 mod phase;
 mod signing;
+mod throttle;
 
 pub use checks::Condition;
 pub use lanes::Lanes;
@@ -33,6 +36,7 @@ pub use limits::Limits;
 pub use options::Options;
 pub use phase::{Phase, Phases};
 pub use signing::Keys;
+pub use throttle::Throttle;
 
 /// The store's cache gets this part of the memory that we may use: sled takes up to twice what it
 /// is given, and a pod of 512 MiB has to hold more than that.
@@ -51,6 +55,9 @@ struct Inner {
     started_ms: i64,
     phases: Phases,
     safe: Arc<Safe>,
+    /// As of the last change made here.
+    settings: ArcSwap<Settings>,
+    throttle: Throttle,
     checks: checks::Running,
     options: Options,
 }
@@ -68,6 +75,8 @@ impl App {
         let app = Self(Arc::new(Inner {
             store,
             safe,
+            settings: ArcSwap::default(),
+            throttle: Throttle::default(),
             lanes: Lanes::default(),
             started_ms: clock.now_ms(),
             clock,
@@ -77,6 +86,7 @@ impl App {
         }));
         signing::start(&app)?;
         app.furnish()?;
+        app.reload_settings().context("cannot read the settings")?;
         app.phases().enter(Phase::Serving);
         Ok(app)
     }
@@ -187,6 +197,23 @@ impl App {
     /// Passwords, tokens and what seals.
     pub fn safe(&self) -> &Arc<Safe> {
         &self.0.safe
+    }
+
+    /// What superusers set, for those who ask on every request; rules read the settings in their
+    /// own snapshot.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.0.settings.load_full()
+    }
+
+    /// Takes over settings that were changed.
+    pub fn reload_settings(&self) -> domain::Result<()> {
+        self.0.settings.store(self.glance(|read| Settings::load(read))?);
+        Ok(())
+    }
+
+    /// Whose requests are too many.
+    pub fn throttle(&self) -> &Throttle {
+        &self.0.throttle
     }
 
     pub fn store(&self) -> &Store {

@@ -8,12 +8,13 @@ use http::header::AUTHORIZATION;
 use serde_json::Value;
 
 use crate::app::App;
-use crate::domain::Result;
 use crate::domain::accounts::sign_in::{self, SignedIn};
 use crate::domain::answer;
 use crate::domain::request::Request;
+use crate::domain::{Error, Result};
 use crate::http::body::Submitted;
-use crate::http::extract::{Asked, Named, json, look};
+use crate::http::extract::{Asked, NOT_FROM_HERE, Named, json, look};
+use crate::http::throttle;
 use crate::store::Read;
 
 /// `GET /api/collections/{collection}/auth-methods`
@@ -35,10 +36,16 @@ pub(super) async fn with_password(
     State(app): State<App>,
     Named(collection): Named<String>,
     Asked(request): Asked,
+    headers: HeaderMap,
     Submitted(body): Submitted,
 ) -> Result<Response> {
+    let admits_superusers = throttle::admits_superusers(&app, &headers);
     answer(&app, request, move |app, read, request| {
-        sign_in::by_password(read, app.safe(), request, &collection, &body)
+        let signed_in = sign_in::by_password(read, app.safe(), request, &collection, &body)?;
+        if signed_in.caller().is_superuser() && !admits_superusers {
+            return Err(Error::Forbidden(NOT_FROM_HERE));
+        }
+        Ok(signed_in)
     })
     .await
 }

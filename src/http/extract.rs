@@ -16,6 +16,10 @@ use crate::domain::accounts::tokens;
 use crate::domain::answer::Look;
 use crate::domain::request::{Caller, Request};
 use crate::domain::{Error, Result};
+use crate::http::throttle;
+
+/// Told to superusers whose address the settings don't list.
+pub(super) const NOT_FROM_HERE: &str = "Superusers may not call from this address.";
 
 /// The request as rules see it, its caller known. A token that is no good makes a guest.
 pub struct Asked(pub Request);
@@ -43,7 +47,13 @@ pub(super) fn caller(app: &App, headers: &HeaderMap, now_ms: i64) -> Result<Call
     let token = headers.get(AUTHORIZATION).and_then(|token| token.to_str().ok());
     match token {
         None | Some("") => Ok(Caller::Guest),
-        Some(token) => app.glance(|read| tokens::caller(read, app.safe(), token, now_ms)),
+        Some(token) => {
+            let caller = app.glance(|read| tokens::caller(read, app.safe(), token, now_ms))?;
+            if caller.is_superuser() && !throttle::admits_superusers(app, headers) {
+                return Err(Error::Forbidden(NOT_FROM_HERE));
+            }
+            Ok(caller)
+        }
     }
 }
 

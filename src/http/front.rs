@@ -25,6 +25,7 @@ use crate::http::error::Envelope;
 use crate::http::limits;
 use crate::http::proxy;
 use crate::http::streamed::Streamed;
+use crate::http::throttle;
 use crate::telemetry::line::Access;
 use crate::telemetry::logs;
 use crate::telemetry::metrics;
@@ -120,6 +121,9 @@ impl Front {
         }
         if let Some(response) = cors::preflight(request.method(), request.headers()) {
             return response;
+        }
+        if let Some(refusal) = throttle::refusal(&self.0.app, &request) {
+            return refusal.into_response();
         }
         let routed = self.0.router.clone().call(request.map(Body::new));
         let caught = AssertUnwindSafe(routed).catch_unwind();

@@ -31,6 +31,7 @@ mod routes;
 pub mod serve;
 mod settings;
 mod streamed;
+mod throttle;
 pub mod tls;
 mod users;
 

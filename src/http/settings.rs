@@ -24,12 +24,14 @@ pub(super) async fn change(
     Submitted(patch): Submitted,
 ) -> Result<Json<Value>> {
     let inside = app.clone();
-    app.write(move |tx| {
-        settings::change(tx, inside.safe(), &request.caller, &patch)?;
-        picked(tx, &request)
-    })
-    .await
-    .map(Json)
+    let changed = app
+        .write(move |tx| {
+            settings::change(tx, inside.safe(), &request.caller, &patch)?;
+            picked(tx, &request)
+        })
+        .await?;
+    app.reload_settings()?;
+    Ok(Json(changed))
 }
 
 /// The settings as the caller wants to see them.

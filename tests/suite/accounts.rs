@@ -454,3 +454,50 @@ async fn keys_tokens_and_superusers_outlive_a_restart() {
     assert_eq!(root.get("/api/settings").await.status, 200);
     assert_eq!(house.guest().post(door, details).await.status, 200, "never changed");
 }
+
+#[tokio::test]
+async fn too_many_sign_ins_have_to_wait() {
+    let house = House::new();
+    let root = house.superuser().await;
+    sign_up(&house, "ada@example.com").await;
+    let sign_in = async |password: &str| {
+        let details = json!({"identity": "ada@example.com", "password": password});
+        house.guest().post(SIGN_IN, details).await.status
+    };
+    let rule = json!({"label": "users:auth", "audience": "", "duration": 60, "maxRequests": 2});
+    let limits = json!({"rateLimits": {"enabled": true, "rules": [rule]}});
+    assert_eq!(root.patch("/api/settings", limits.clone()).await.status, 200);
+
+    let guesses = [sign_in("guess").await, sign_in("guess").await, sign_in(PASSWORD).await];
+    assert_eq!(guesses, [400, 400, 429]);
+    let details = json!({"identity": "ada@example.com", "password": PASSWORD});
+    assert_eq!(root.post(SIGN_IN, details).await.status, 200, "superusers are exempt");
+    house.app.clock().advance(60_000);
+    assert_eq!(sign_in(PASSWORD).await, 200);
+
+    let mut excluded = limits;
+    excluded["rateLimits"]["excludedIPs"] = json!(["127.0.0.0/8"]);
+    assert_eq!(root.patch("/api/settings", excluded).await.status, 200);
+    let many = [sign_in(PASSWORD).await, sign_in(PASSWORD).await, sign_in(PASSWORD).await];
+    assert_eq!(many, [200; 3]);
+}
+
+#[tokio::test]
+async fn superusers_call_from_where_the_settings_say() {
+    let house = House::new();
+    let root = house.superuser().await;
+    let door = "/api/collections/_superusers/auth-with-password";
+    let details = json!({"identity": SUPERUSER.0, "password": SUPERUSER.1});
+    let set = json!({"superuserIPs": ["10.0.0.0/8"],
+        "trustedProxy": {"headers": ["X-Forwarded-For"]}});
+    let near = house.guest().with("x-forwarded-for", "192.0.2.7, 10.1.2.3");
+
+    assert_eq!(root.patch("/api/settings", set).await.status, 200);
+
+    assert_eq!(root.get("/api/settings").await.status, 403);
+    assert_eq!(house.guest().post(door, details.clone()).await.status, 403);
+    let answer = near.post(door, details).await;
+    assert_eq!(answer.status, 200);
+    let near = near.holding(answer.body["token"].as_str().unwrap());
+    assert_eq!(near.get("/api/settings").await.status, 200);
+}

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::domain::Problems;
 use crate::domain::fields::email;
+use crate::domain::settings::networks;
 use crate::domain::settings::{Backups, Batch, Meta, RateLimit, S3, Settings, Smtp, is_cron};
 
 const AUTH_METHODS: &[&str] = &["", "PLAIN", "LOGIN"];
@@ -157,7 +158,7 @@ fn rate_limits(rules: &[RateLimit]) -> Problems {
 fn addresses(listed: &[String]) -> Problems {
     let mut problems = Problems::new();
     for (position, address) in listed.iter().enumerate() {
-        if !is_network(address) {
+        if !networks::is_network(address) {
             let message = "Must be an IP address, or a network such as 10.0.0.0/8.";
             // The code has a slip of the pen that clients know by now.
             problems.add(&position.to_string(), "validation_invlaid_ip_or_subnet", message);
@@ -213,16 +214,6 @@ fn is_host(text: &str) -> bool {
             && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
     };
     text.parse::<IpAddr>().is_ok() || text.trim_end_matches('.').split('.').all(label)
-}
-
-fn is_network(text: &str) -> bool {
-    match text.split_once('/') {
-        None => text.parse::<IpAddr>().is_ok(),
-        Some((address, bits)) => match (address.parse::<IpAddr>(), bits.parse::<u8>()) {
-            (Ok(address), Ok(bits)) => bits <= if address.is_ipv4() { 32 } else { 128 },
-            _ => false,
-        },
-    }
 }
 
 /// `collection:action`, `*:action`, or a path, the latter with or without a method in front.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 mod change;
 mod check;
 mod cron;
+pub mod networks;
+pub mod rates;
 
 pub use change::{change, opened, shown};
 pub use cron::is_cron;
