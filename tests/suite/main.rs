@@ -3,6 +3,7 @@
 // In tests a panic is the answer.
 #![allow(clippy::unwrap_used)]
 
+mod account_records;
 mod accounts;
 mod admin;
 mod assets;
@@ -13,9 +14,11 @@ mod confined;
 mod front;
 mod house;
 mod manifest;
+mod people;
 mod proxy;
 mod records;
 mod secrets;
+mod settings;
 mod shutdown;
 mod telemetry;
 mod tls;
