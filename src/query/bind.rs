@@ -140,19 +140,21 @@ fn leaf(
     let denied = left.guarded | right.guarded;
     *guarded |= denied;
     let emails: Vec<_> = left.emails.iter().chain(&right.emails).copied().collect();
-    let test = test(left, comparison.op, right);
+    let mut test = test(left, comparison.op, right);
     let slots = test.left.slots() | test.right.slots();
     let many = chain(&resolver.slots, slots);
     // Of one row at most, "all" and "some" say the same: then terms may share the row.
     let many =
         (1..resolver.slots.len()).any(|slot| many >> slot & 1 == 1 && resolver.slots[slot].many);
     let any = comparison.any || !many;
-    let mut node = Node::Test(Box::new(test));
-    for (slot, visibility) in emails {
-        let shown = Side::new(Value::Field(slot, visibility), Nature::Number);
-        let shown = self::test(shown, Op::Equal, Side::constant(Datum::Number(1.0)));
-        node = Node::Test(Box::new(shown)).and(node);
+    let mut terms = Vec::new();
+    if !any && !matches!(comparison.op, Op::Equal | Op::NotEqual) {
+        // Absent values can't be compared: some row must satisfy it, and no other deny it.
+        let node = shown(Node::Test(Box::new(test.clone())), &emails);
+        terms.push(Unbound::Leaf { node, slots: slots | denied, any: true });
+        test.lenient = true;
     }
+    let mut node = shown(Node::Test(Box::new(test)), &emails);
     if !any {
         // A stranger learns nothing of rows that the list rule denies, not even among others.
         for (slot, tree) in &resolver.guards {
@@ -161,7 +163,17 @@ fn leaf(
             }
         }
     }
-    Ok(Unbound::Leaf { node, slots: slots | denied, any })
+    terms.push(Unbound::Leaf { node, slots: slots | denied, any });
+    Ok(if terms.len() == 1 { terms.remove(0) } else { Unbound::And(terms) })
+}
+
+/// The condition, where every address that it looks at is shown to everybody.
+fn shown(node: Node, emails: &[(SlotId, usize)]) -> Node {
+    emails.iter().fold(node, |node, (slot, visibility)| {
+        let visibility = Side::new(Value::Field(*slot, *visibility), Nature::Number);
+        let yes = Side::constant(Datum::Number(1.0));
+        Node::Test(Box::new(test(visibility, Op::Equal, yes))).and(node)
+    })
 }
 
 /// The comparison of two sides, its constants made ready.
@@ -170,6 +182,7 @@ fn test(left: Side, op: Op, right: Side) -> Test {
         |side: &Side, other: &Side| other.nature == Nature::Number && side.nature != Nature::Number;
     let json = left.nature == Nature::Json || right.nature == Nature::Json;
     let mut numeric = [numeric(&left, &right), numeric(&right, &left)];
+    let natures = [left.nature, right.nature];
     let mut values = [left.value, right.value];
     for (value, numeric) in values.iter_mut().zip(&mut numeric) {
         if let Value::Constant(datum) = value {
@@ -179,14 +192,21 @@ fn test(left: Side, op: Op, right: Side) -> Test {
             *numeric = false;
         }
     }
-    let [left, right] = values;
+    let [mut left, mut right] = values;
+    if !matches!(op, Op::Like | Op::NotLike) {
+        for (value, other) in [(&mut left, natures[1]), (&mut right, natures[0])] {
+            if let (Value::Constant(datum), Nature::Text) = (value, other) {
+                *datum = compare::as_text(std::mem::replace(datum, Datum::Null));
+            }
+        }
+    }
     let pattern = match (&right, op) {
         (Value::Constant(datum), Op::Like | Op::NotLike) => {
             compare::text(datum).map(|text| Pattern::new(&text))
         }
         _ => None,
     };
-    Test { left, op, right, json, numeric, pattern }
+    Test { left, op, right, json, numeric, lenient: false, pattern }
 }
 
 /// The slots whose chosen row some condition in here looks at, with all they hang on.

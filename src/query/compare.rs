@@ -11,15 +11,15 @@ use crate::store::codec::Datum;
 /// Whether the comparison is true of these values of its sides.
 pub fn holds(test: &Test, left: Datum, right: Datum) -> bool {
     match test.op {
-        Op::Like => like(test, &left, &right) == Some(true),
-        Op::NotLike => like(test, &left, &right) == Some(false),
+        Op::Like => like(test, &left, &right).unwrap_or(test.lenient),
+        Op::NotLike => !like(test, &left, &right).unwrap_or(!test.lenient),
         op => {
             let left = if test.numeric[0] { as_number(left) } else { left };
             let right = if test.numeric[1] { as_number(right) } else { right };
             match op {
                 Op::Equal => equal(test.json, &left, &right),
                 Op::NotEqual => !equal(test.json, &left, &right),
-                _ => ordered(op, &left, &right),
+                _ => ordered(op, &left, &right).unwrap_or(test.lenient),
             }
         }
     }
@@ -38,18 +38,19 @@ fn equal(json: bool, left: &Datum, right: &Datum) -> bool {
     }
 }
 
-fn ordered(op: Op, left: &Datum, right: &Datum) -> bool {
+/// `None` where a value is absent: that is neither more nor less.
+fn ordered(op: Op, left: &Datum, right: &Datum) -> Option<bool> {
     if matches!(left, Datum::Null) || matches!(right, Datum::Null) {
-        return false;
+        return None;
     }
     let order = left.order(right);
-    match op {
+    Some(match op {
         Op::Greater => order == Ordering::Greater,
         Op::GreaterOrEqual => order != Ordering::Less,
         Op::Less => order == Ordering::Less,
         Op::LessOrEqual => order != Ordering::Greater,
         Op::Equal | Op::NotEqual | Op::Like | Op::NotLike => false,
-    }
+    })
 }
 
 fn like(test: &Test, left: &Datum, right: &Datum) -> Option<bool> {
@@ -76,6 +77,17 @@ pub fn as_number(datum: Datum<'_>) -> Datum<'_> {
         // What Rust takes for numbers beyond these letters, databases don't.
         Ok(number) if number.is_finite() && text.bytes().all(is_numeric) => Datum::Number(number),
         _ => datum,
+    }
+}
+
+/// A literal number becomes text beside a text field: with a fraction, as databases print floats.
+pub fn as_text(datum: Datum<'_>) -> Datum<'_> {
+    match datum {
+        Datum::Number(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+            Datum::Text(format!("{number:.1}").into())
+        }
+        Datum::Number(number) => Datum::Text(number_text(number).into()),
+        other => other,
     }
 }
 

@@ -180,7 +180,8 @@ impl<'a> Evaluator<'a> {
                     self.record(*slot).and_then(|record| json::at(record.raw(*field), path));
                 found.map_or(Datum::Null, value::of_json)
             }
-            Value::Length(slot, field) => self.record(*slot).map_or(Datum::Null, |record| {
+            // Nobody has no values.
+            Value::Length(slot, field) => self.record(*slot).map_or(Datum::Number(0.0), |record| {
                 let raw = record.raw(*field);
                 let many = raw.starts_with('[');
                 let length =

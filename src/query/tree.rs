@@ -104,6 +104,9 @@ pub struct Test {
     pub json: bool,
     /// Whether a text on that side that reads as a number becomes it: the other side is a number.
     pub numeric: [bool; 2],
+    /// Whether it is true of absent values that can't be compared: among all rows, they are no
+    /// exception.
+    pub lenient: bool,
     /// Of `~` and `!~` with a constant on the right.
     pub pattern: Option<Pattern>,
 }
