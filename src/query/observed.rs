@@ -9,6 +9,9 @@ use crate::query::world::World;
 
 const TABLE: &str = include_str!("../../tests/conformance/filters.json");
 
+/// Cases that random search turned up, with what the peer answered.
+const FOUND: &str = include_str!("../../tests/fixtures/filters-found.json");
+
 fn kind(field: &Value) -> Kind {
     let max_select = field["maxSelect"].as_u64().unwrap_or(1);
     match field["type"].as_str().unwrap() {
@@ -133,4 +136,28 @@ fn filters_find_what_the_peer_finds() {
 #[test]
 fn indexes_change_nothing_of_what_is_found() {
     hold(true);
+}
+
+#[test]
+fn random_filters_find_what_the_peer_found() {
+    let table: Value = serde_json::from_str(TABLE).unwrap();
+    let found: Value = serde_json::from_str(FOUND).unwrap();
+    let mut wrong = Vec::new();
+    for (set, with_indexes) in
+        table["datasets"].as_object().unwrap().values().flat_map(|set| [(set, false), (set, true)])
+    {
+        let world = world(set, with_indexes);
+        for case in found["cases"].as_array().unwrap() {
+            let word = |number: usize| case[number].as_str().unwrap();
+            if world.schema.find(word(0)).is_none() {
+                continue;
+            }
+            let ids = world.ids(&World::superuser(), word(0), "", word(1), word(2));
+            let ids = ids.map(|ids| ids.iter().map(|id| &id[..3]).collect::<Vec<_>>().join(" "));
+            if ids.as_deref().ok() != Some(word(3)) {
+                wrong.push(format!("{} | {}: {ids:?}, not {}", word(1), word(2), word(3)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -321,7 +321,7 @@ impl<'a> Resolver<'a> {
         match modifier {
             None => Ok(side),
             Some("lower") => {
-                Ok(Side { value: Value::Lower(Box::new(side.value)), nature: Nature::Text, ..side })
+                Ok(Side { value: Value::Lower(Box::new(side.value)), nature: Nature::Open, ..side })
             }
             Some(other) => wrong(at, format!(":{other} can't be used here")),
         }
