@@ -232,6 +232,11 @@ impl App {
         &self.0.options.origins
     }
 
+    /// Whether callers come over TLS that ends here.
+    pub fn is_https(&self) -> bool {
+        self.0.options.is_https
+    }
+
     /// Where paths go that have not moved here yet.
     pub fn upstreams(&self) -> &[Upstream] {
         &self.0.options.upstreams

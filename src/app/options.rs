@@ -20,6 +20,8 @@ pub struct Options {
     pub origins: Vec<String>,
     /// The folder of the site at `/`.
     pub public: Option<PathBuf>,
+    /// Callers come over TLS that ends here.
+    pub is_https: bool,
     /// Where paths go that have not moved here yet.
     pub upstreams: Vec<Upstream>,
     /// The metrics have a listener of their own.
@@ -42,6 +44,7 @@ impl Default for Options {
             limits: Limits::default(),
             origins: Vec::new(),
             public: None,
+            is_https: false,
             upstreams: Vec::new(),
             metrics_apart: false,
             strict_readiness: false,

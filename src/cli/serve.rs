@@ -185,6 +185,7 @@ fn options(config: &Config) -> Options {
         public: config.public.clone(),
         metrics_apart: config.metrics_listen.is_some(),
         strict_readiness: config.ready_strict,
+        is_https: config.tls.is_some(),
         upstreams: config.upstreams.clone(),
         admin: config.admin.clone(),
         keys: Keys { instance_secret: config.instance_secret.clone(), ..Keys::default() },

@@ -59,6 +59,8 @@ pub(super) struct Foreign;
 /// The servers that we pass requests on to.
 pub(super) struct Proxy {
     client: Client<HttpConnector, Body>,
+    /// How callers came to us.
+    proto: HeaderValue,
     /// Longest prefix first.
     upstreams: Vec<Upstream>,
 }
@@ -74,7 +76,8 @@ impl Proxy {
             .build(connector);
         let mut upstreams = app.upstreams().to_vec();
         upstreams.sort_by_key(|upstream| std::cmp::Reverse(upstream.prefix.len()));
-        Self { client, upstreams }
+        let proto = HeaderValue::from_static(if app.is_https() { "https" } else { "http" });
+        Self { client, proto, upstreams }
     }
 
     /// The server that answers `path`, if one does.
@@ -87,9 +90,10 @@ impl Proxy {
 
     /// Passes a request on and hands back what comes, as it comes.
     pub async fn forward(&self, upstream: &Upstream, request: Request) -> Response {
-        let Some(request) = addressed(request, upstream) else {
+        let Some(mut request) = addressed(request, upstream) else {
             return Envelope::of_status(StatusCode::BAD_REQUEST).into_response();
         };
+        request.headers_mut().entry(FORWARDED_PROTO).or_insert_with(|| self.proto.clone());
         if hops(request.headers()) > HOP_LIMIT {
             tracing::warn!(prefix = upstream.prefix, "a request was passed on in a circle");
             return Envelope::of_status(StatusCode::BAD_GATEWAY).into_response();
@@ -137,7 +141,6 @@ fn addressed(mut request: Request, upstream: &Upstream) -> Option<Request> {
     if let Some(host) = host {
         headers.entry(FORWARDED_HOST).or_insert(host);
     }
-    headers.entry(FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
     trip::with(|trip| introduce(headers, trip));
     headers.append(VIA, HeaderValue::from_static("1.1 holdall"));
     Some(request)
