@@ -25,6 +25,17 @@ pub enum Op {
     },
 }
 
+impl Op {
+    /// About what it takes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        64 + match self {
+            Self::Put { key, value } => key.len() + value.len(),
+            Self::Delete { key } | Self::Clear { prefix: key } => key.len(),
+            Self::Rederive { derived, primary } => primary.len() + 64 * derived.len(),
+        }
+    }
+}
+
 /// What the window and the state are told: new values of keys, `None` where a key is gone.
 pub(super) type Writes = BTreeMap<Bytes, Option<Bytes>>;
 

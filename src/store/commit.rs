@@ -17,6 +17,7 @@ use crate::store::journal::frame::{Gid, Head, Writer};
 use crate::store::shared::{Group, Shared};
 use crate::store::snapshot::View;
 use crate::store::stats;
+use crate::store::tail::{self, Commit};
 use crate::store::tx::{ReadSet, Tx};
 
 /// Most batches in a group: those behind wait for one sync less, readers for the window's lock.
@@ -294,6 +295,7 @@ impl Shared {
         let place = position::of(seq, draft.batches.len() + 1);
         draft.cost += self.window.insert(place, &batch.writes);
         draft.batches.push(batch.writes);
+        draft.commits.push(Commit { note: batch.note, ops: batch.ops });
         Ok(())
     }
 
@@ -329,6 +331,8 @@ impl Shared {
         let group = Group { position: position::end_of(seq), gid, stamp, batches: draft.batches };
         let position = group.position;
         self.log.lock().push_back(group);
+        let told = tail::Group { seq, at_us: at, commits: draft.commits };
+        self.recent.push(told, core.journal.is_some());
         self.head.store(position, SeqCst);
         self.after_commit();
         Ok(())
@@ -347,6 +351,7 @@ impl Shared {
 #[derive(Default)]
 struct Draft {
     batches: Vec<Writes>,
+    commits: Vec<Commit>,
     counts: HashMap<Bytes, u64>,
     cost: usize,
 }

@@ -36,6 +36,7 @@ impl Store {
         let position = position::end_of(core.seq);
         self.shared.end_snapshots_before(position);
         self.shared.log.lock().clear();
+        self.shared.recent.clear();
         state.become_like(&mark.state);
         self.shared.window.clear();
         self.shared.window_bytes.store(0, SeqCst);

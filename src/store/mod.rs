@@ -22,6 +22,8 @@ mod journal;
 pub mod keys;
 mod layers;
 mod load;
+#[cfg(test)]
+mod model;
 mod open;
 mod replay;
 #[cfg(test)]
@@ -31,6 +33,7 @@ mod snapshot;
 mod space;
 mod state;
 mod stats;
+mod tail;
 mod tx;
 mod upkeep;
 mod window;
@@ -43,6 +46,7 @@ pub use home::Store;
 pub use open::{Clock, Home, OnFatal, OpenError, Options};
 pub use snapshot::Snapshot;
 pub use stats::{Stats, Tally};
+pub use tail::{Commit, Group, Tail};
 pub use tx::Tx;
 pub use writing::{Attempt, Outcome};
 

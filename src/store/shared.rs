@@ -19,6 +19,7 @@ use crate::store::directory::Directory;
 use crate::store::open::{Clock, Options};
 use crate::store::state::State;
 use crate::store::stats::{self, Counters};
+use crate::store::tail::Recent;
 use crate::store::window::Window;
 
 /// A writer waits at most this long for room in the window.
@@ -53,6 +54,8 @@ pub(super) struct Shared {
     /// Set once the journal failed: nobody knows what the disk has, so nothing more is written.
     broken: Mutex<Option<String>>,
     pub read_only: AtomicBool,
+    /// The latest groups as the journal has them, for its readers.
+    pub recent: Recent,
     pub counters: Counters,
     pub directory: Option<Directory>,
     /// The newest base, and how much journal there may be before the next.
@@ -101,6 +104,7 @@ impl Shared {
             stamp: AtomicU64::new(parts.stamp),
             broken: Mutex::default(),
             read_only: AtomicBool::new(false),
+            recent: Recent::default(),
             counters: Counters::default(),
             directory: parts.directory,
             base: Mutex::default(),

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use crate::store::directory::sync_directory;
 use crate::store::journal::frame::{self, Found, Frame, Gid, Head};
+use crate::store::journal::reader::Reader;
 use crate::store::journal::segment;
 
 /// The first segment is small: an empty store opens in a few milliseconds.
@@ -158,6 +159,19 @@ impl Journal {
             self.next = Some(std::thread::spawn(make));
         }
         Ok(())
+    }
+
+    /// A reader of what follows group `seq`; `None` if that is not there any more.
+    pub fn reader(&self, line: [u8; 16], seq: u64) -> Option<Reader> {
+        let holds = |segment: &&Segment| segment.first <= seq + 1;
+        let segment = self.segments.iter().rev().find(holds)?;
+        // Before the first group that is wanted there may be others.
+        let before = segment.first - 1;
+        let mut reader = Reader::new(self.directory.clone(), line, segment.number, before);
+        while reader.seq() < seq {
+            reader.next().ok()??;
+        }
+        Some(reader)
     }
 
     /// What the groups since `seq` take, counted in whole segments but for the last.

@@ -144,6 +144,13 @@ pub(super) fn find<'a>(bytes: &'a [u8], line: &[u8; 16]) -> Found<'a> {
     if checksum(&frame[12..], line) == crc { Found::Frame(frame) } else { Found::Torn }
 }
 
+/// Length of the frame whose header this is; 0 if it is none.
+pub(super) fn length(header: &[u8]) -> usize {
+    let Some(length) = header.get(4..8).filter(|_| header.starts_with(&MAGIC)) else { return 0 };
+    let length = u32::from_le_bytes(length.try_into().expect("four bytes")) as usize;
+    if length < MAX_FRAME { length } else { 0 }
+}
+
 /// Is there a whole frame anywhere in `bytes`? Then what lies before it was not cut off, but
 /// damaged.
 pub(super) fn any_later(bytes: &[u8], line: &[u8; 16]) -> bool {

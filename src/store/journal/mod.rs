@@ -2,6 +2,8 @@
 
 mod files;
 pub(super) mod frame;
+mod reader;
 mod segment;
 
 pub(super) use files::{Damage, End, Journal, scan};
+pub(super) use reader::Reader;
