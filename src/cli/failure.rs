@@ -16,6 +16,8 @@ pub enum Failure {
     Refused(anyhow::Error),
     /// 70: the store must stop.
     Halted(anyhow::Error),
+    /// `exec` has codes of its own, since all others are its command's.
+    Exec(anyhow::Error, u8),
 }
 
 impl Failure {
@@ -32,6 +34,7 @@ impl Failure {
             Self::Failed(_) => ExitCode::from(1),
             Self::Refused(_) => ExitCode::from(2),
             Self::Halted(_) => ExitCode::from(70),
+            Self::Exec(_, code) => ExitCode::from(*code),
         }
     }
 
@@ -47,6 +50,14 @@ impl Failure {
     fn cause(&self) -> &anyhow::Error {
         match self {
             Self::Failed(cause) | Self::Refused(cause) | Self::Halted(cause) => cause,
+            Self::Exec(cause, _) => cause,
+        }
+    }
+
+    pub fn into_cause(self) -> anyhow::Error {
+        match self {
+            Self::Failed(cause) | Self::Refused(cause) | Self::Halted(cause) => cause,
+            Self::Exec(cause, _) => cause,
         }
     }
 }

@@ -10,14 +10,17 @@ pub mod admin;
 mod client;
 mod completions;
 mod config;
+mod exec;
 mod failure;
 mod flags;
+mod group;
 mod healthcheck;
 mod password;
 mod serve;
 mod store;
 mod version;
 mod wait;
+mod watchdog;
 
 use failure::Failure;
 
@@ -47,6 +50,8 @@ Exit codes:
 enum Command {
     /// Run the server.
     Serve(serve::Serve),
+    /// Run a command beside a throw-away instance: `holdall exec -- npm test`.
+    Exec(exec::Exec),
     /// Create superusers and change their passwords.
     #[command(subcommand)]
     Admin(admin::Command),
@@ -68,7 +73,10 @@ enum Command {
 
 /// Reads the line, runs the command, and returns the exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error),
+    };
     let mut out = io::stdout().lock();
     let done = cli.run(&mut out).and_then(|code| {
         out.flush()?;
@@ -86,10 +94,22 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Help is no error; a line that is not understood is one, and `exec` has a code of its own for it.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    let is_exec = std::env::args_os().nth(1).is_some_and(|word| word == "exec");
+    match error.exit_code() {
+        0 => ExitCode::SUCCESS,
+        _ if is_exec => ExitCode::from(exec::NOT_STARTED),
+        _ => ExitCode::from(2),
+    }
+}
+
 impl Cli {
     fn run(self, out: &mut dyn Write) -> Result<ExitCode> {
         match self.command {
             Command::Serve(serve) => serve.run()?,
+            Command::Exec(exec) => return exec.run(),
             Command::Admin(admin) => admin.run(out)?,
             Command::Store(store) => store.run(out)?,
             Command::Healthcheck(healthcheck) => healthcheck.run(out)?,

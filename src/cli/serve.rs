@@ -11,6 +11,7 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, Keys, Limits, Options};
@@ -45,16 +46,10 @@ impl Serve {
             tracing::info!("{notice}");
         }
         raise_max_files();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(config.threads)
-            .enable_all()
-            .build()
-            .context("cannot start the worker threads")?;
+        let runtime = runtime(&config)?;
         let served = runtime.block_on(self.serve(&config));
         runtime.shutdown_background();
-        if let Some(logs) = logs::current() {
-            logs.flush();
-        }
+        flush_logs();
         served
     }
 
@@ -125,7 +120,22 @@ impl Stop {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener> {
+pub fn runtime(config: &Config) -> Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.threads)
+        .enable_all()
+        .build()
+        .context("cannot start the worker threads")?;
+    Ok(runtime)
+}
+
+pub fn flush_logs() {
+    if let Some(logs) = logs::current() {
+        logs.flush();
+    }
+}
+
+pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}"))
@@ -143,7 +153,7 @@ fn tls(config: &Config) -> Result<Option<Tls>> {
     Tls::load(source).map(Some).map_err(Failure::Refused)
 }
 
-fn start_logs(config: &Config) -> Result {
+pub fn start_logs(config: &Config) -> Result {
     let terminal = io::stderr().is_terminal();
     let format = match config.log_format {
         Some(LogFormat::Json) => Format::Json,
@@ -162,7 +172,7 @@ fn start_logs(config: &Config) -> Result {
     Ok(())
 }
 
-fn options(config: &Config) -> Options {
+pub fn options(config: &Config) -> Options {
     let limits = &config.limits;
     Options {
         home: match config.store {
@@ -188,12 +198,15 @@ fn options(config: &Config) -> Options {
         is_https: config.tls.is_some(),
         upstreams: config.upstreams.clone(),
         admin: config.admin.clone(),
-        keys: Keys { instance_secret: config.instance_secret.clone(), ..Keys::default() },
+        keys: Keys {
+            instance_secret: config.instance_secret.clone(),
+            issuer: config.jwt_issuer.clone(),
+            audience: config.jwt_audience.clone(),
+            ..Keys::default()
+        },
         on_fatal: Arc::new(|cause| {
             tracing::error!(cause, "the store must stop: {cause}");
-            if let Some(logs) = logs::current() {
-                logs.flush();
-            }
+            flush_logs();
             process::exit(HALTED);
         }),
         ..Options::default()
@@ -225,7 +238,7 @@ fn announce(config: &Config, url: &str) {
 }
 
 /// What a browser on this machine opens.
-fn url(address: SocketAddr, is_tls: bool) -> String {
+pub fn url(address: SocketAddr, is_tls: bool) -> String {
     let scheme = if is_tls { "https" } else { "http" };
     match address.ip().is_unspecified() {
         true => format!("{scheme}://127.0.0.1:{}", address.port()),

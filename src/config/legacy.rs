@@ -17,8 +17,6 @@ pub const PASSED_OVER: &[(&str, &str)] = &[
     ("FLASK_ENV", "ENVIRONMENT says it"),
     ("GUNICORN_TIMEOUT", "limits.request_time says it"),
     ("JWT_ALGORITHM", "tokens are RS256"),
-    ("JWT_AUDIENCE", "tokens carry the claims that the SDKs know"),
-    ("JWT_ISSUER", "tokens carry the claims that the SDKs know"),
     ("MONITORING_ENABLED", "/metrics is always there"),
     ("REDIS_URL", "caches are in the process"),
     ("SQLALCHEMY_DATABASE_URI", "data is in the data directory"),

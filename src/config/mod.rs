@@ -95,6 +95,9 @@ pub struct Config {
     /// `None`: one is made and kept in the data directory.
     pub instance_secret: Option<Secret>,
     pub admin: Option<Admin>,
+    /// The claims `iss` and `aud` of tokens.
+    pub jwt_issuer: Option<String>,
+    pub jwt_audience: Option<String>,
     pub limits: Limits,
     /// How long readiness says no before the door closes.
     pub shutdown_delay: Duration,

@@ -41,6 +41,8 @@ pub fn resolve(found: &Found) -> Result<Config> {
         },
         instance_secret: instance_secret(found, environment, &mut notices)?,
         admin: admin(found, environment, &mut notices)?,
+        jwt_issuer: found.text("jwt.issuer").map(|(issuer, _)| issuer.to_owned()),
+        jwt_audience: found.text("jwt.audience").map(|(audience, _)| audience.to_owned()),
         limits: limits(found)?,
         shutdown_delay: found.parsed("shutdown.delay", parse::duration)?.unwrap_or_default(),
         shutdown_deadline: found

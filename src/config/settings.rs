@@ -124,6 +124,19 @@ pub static SETTINGS: &[Setting] = &[
         ..PLAIN
     },
     Setting {
+        key: "jwt.issuer",
+        legacy: &["JWT_ISSUER"],
+        help: "Name that tokens are signed in (the claim `iss`), for other services that verify \
+               them with /.well-known/jwks.json. Unset, tokens name nobody.",
+        ..PLAIN
+    },
+    Setting {
+        key: "jwt.audience",
+        legacy: &["JWT_AUDIENCE"],
+        help: "Whom tokens are for (the claim `aud`), for other services that verify them.",
+        ..PLAIN
+    },
+    Setting {
         key: "log.level",
         value: "LEVEL",
         default: "info",

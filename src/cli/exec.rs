@@ -1,0 +1,141 @@
+//! `exec`: a throw-away instance for as long as one command runs.
+
+use std::ffi::OsString;
+use std::net::Ipv4Addr;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use tokio::process::Command;
+
+use crate::app::App;
+use crate::auth::random;
+use crate::cli::failure::Failure;
+use crate::cli::flags::Flags;
+use crate::cli::group::{self, Signals};
+use crate::cli::watchdog::Watchdog;
+use crate::cli::{Result, serve};
+use crate::config::secret::Secret;
+use crate::config::{Admin, Config, Home, LogLevel};
+use crate::http;
+
+/// What CMD signs in with, unless the settings name another superuser.
+const ADMIN_EMAIL: &str = "admin@example.com";
+const PASSWORD_LENGTH: usize = 32;
+
+/// Codes as those of env(1), nohup(1) and shells.
+pub const NOT_STARTED: u8 = 125;
+const NOT_EXECUTABLE: u8 = 126;
+const NOT_FOUND: u8 = 127;
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Exec {
+    #[command(flatten)]
+    flags: Flags,
+    /// The command to run, and its arguments.
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+const AFTER_HELP: &str = "\
+The instance keeps everything in memory, listens on a free port, and answers before CMD starts. CMD
+finds HOLDALL_URL, HOLDALL_ADMIN_EMAIL and HOLDALL_ADMIN_PASSWORD in its environment. Standard
+output belongs to CMD alone; Holdall says warnings on standard error.
+
+Signals are passed on to the process group of CMD, and nothing of that group outlives Holdall.
+
+Exit codes: that of CMD, 128+n when CMD ended by signal n, 125 when Holdall could not start, 126
+when CMD cannot be executed, 127 when there is no such command.
+
+Example:
+  holdall exec -- npm test";
+
+impl Exec {
+    pub fn run(self) -> Result<ExitCode> {
+        // Forks, so it comes before there is any other thread.
+        let watchdog = Watchdog::start().context("cannot start the watchdog");
+        let watchdog = watchdog.map_err(|error| Failure::Exec(error, NOT_STARTED))?;
+        let config = self.settings().map_err(not_started)?;
+        serve::start_logs(&config).map_err(not_started)?;
+        let runtime = serve::runtime(&config).map_err(not_started)?;
+        // The command is started by this thread, which lives as long as this process: the kernel
+        // sends the death signal when the thread ends that started the command.
+        let ended = runtime.block_on(self.serve_and_run(&config, watchdog));
+        runtime.shutdown_background();
+        serve::flush_logs();
+        ended
+    }
+
+    /// The settings, but for what makes an instance throw-away.
+    fn settings(&self) -> Result<Config> {
+        for key in ["store", "data"] {
+            if self.flags.has(key) {
+                let words =
+                    format!("--{key} has no place here: a throw-away instance keeps nothing");
+                return Err(Failure::refused(words));
+            }
+        }
+        let mut flags = self.flags.clone();
+        flags.set("store", "memory");
+        if !flags.has("listen") {
+            flags.set("listen", &format!("{}:0", Ipv4Addr::LOCALHOST));
+        }
+        let (mut config, found) = Config::load_with_origins(&flags.sources())?;
+        // A line for each request is not what a test run wants to read.
+        if found.text("log.level").is_none() && !config.debug {
+            config.log_level = LogLevel::Warn;
+        }
+        debug_assert_eq!(config.store, Home::Memory);
+        config.admin.get_or_insert_with(|| Admin {
+            email: ADMIN_EMAIL.to_owned(),
+            password: Secret::new(random::text(random::MIXED, PASSWORD_LENGTH)),
+        });
+        Ok(config)
+    }
+
+    async fn serve_and_run(&self, config: &Config, watchdog: Watchdog) -> Result<ExitCode> {
+        let signals = Signals::listen().map_err(|error| not_started(error.into()))?;
+        let listener = serve::bind(config.listen).await.map_err(not_started)?;
+        let address = listener.local_addr().map_err(|error| not_started(error.into()))?;
+        let app = App::open(serve::options(config)).map_err(|error| not_started(error.into()))?;
+        tokio::spawn(http::serve::run(listener, app, std::future::pending()));
+
+        let mut command = self.command(config, &serve::url(address));
+        let mut child = group::start(&mut command).map_err(|error| self.not_run(error))?;
+        let group = child.id().and_then(|id| i32::try_from(id).ok());
+        let group = group.context("the command has no process id").map_err(Failure::from)?;
+        watchdog.guard(group);
+        signals.pass_on_to(group);
+        let status = child.wait().await;
+        group::end(group).await;
+        watchdog.dismiss();
+        Ok(group::exit_code(status?))
+    }
+
+    fn command(&self, config: &Config, url: &str) -> Command {
+        let mut words = self.command.iter();
+        let mut command = Command::new(words.next().cloned().unwrap_or_default());
+        command.args(words).env("HOLDALL_URL", url);
+        if let Some(admin) = &config.admin {
+            command.env("HOLDALL_ADMIN_EMAIL", &admin.email);
+            command.env("HOLDALL_ADMIN_PASSWORD", admin.password.expose_text().unwrap_or_default());
+            // Both would be a contradiction, if CMD runs Holdall.
+            command.env_remove("HOLDALL_ADMIN_PASSWORD_FILE");
+        }
+        command
+    }
+
+    fn not_run(&self, error: std::io::Error) -> Failure {
+        let code = match error.kind() {
+            std::io::ErrorKind::NotFound => NOT_FOUND,
+            _ => NOT_EXECUTABLE,
+        };
+        let name = self.command.first().map(|name| name.to_string_lossy()).unwrap_or_default();
+        Failure::Exec(anyhow::Error::new(error).context(format!("cannot run {name}")), code)
+    }
+}
+
+fn not_started(failure: Failure) -> Failure {
+    Failure::Exec(failure.into_cause(), NOT_STARTED)
+}

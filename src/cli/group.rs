@@ -1,0 +1,95 @@
+//! A command in a process group of its own: started, signalled, ended.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitCode, ExitStatus};
+use std::time::{Duration, Instant};
+
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What those who supervise a command send to it.
+const PASSED_ON: [i32; 6] =
+    [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGUSR1, libc::SIGUSR2];
+/// What the command left running may take to end after SIGTERM.
+const GRACE: Duration = Duration::from_millis(200);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// The signals that are the command's, caught from before it starts.
+pub struct Signals(Vec<(i32, Signal)>);
+
+impl Signals {
+    pub fn listen() -> io::Result<Self> {
+        let caught = PASSED_ON.map(|number| Ok((number, signal(SignalKind::from_raw(number))?)));
+        Ok(Self(caught.into_iter().collect::<io::Result<_>>()?))
+    }
+
+    /// Sends each one on to `group`, as long as this process runs.
+    pub fn pass_on_to(self, group: i32) {
+        for (number, mut caught) in self.0 {
+            tokio::spawn(async move {
+                while caught.recv().await.is_some() {
+                    send(group, number);
+                }
+            });
+        }
+    }
+}
+
+/// Starts `command` as the leader of a group of its own, which has the terminal if we had it, and
+/// which the kernel kills when the calling thread ends.
+pub fn start(command: &mut Command) -> io::Result<Child> {
+    let parent = std::process::id();
+    // SAFETY: these only ask the kernel; none of them touches our memory.
+    let foreground = unsafe { libc::isatty(0) == 1 && libc::tcgetpgrp(0) == libc::getpgrp() };
+    command.process_group(0);
+    // SAFETY: between fork and exec only system calls are made, which is what is allowed there.
+    unsafe {
+        command.pre_exec(move || {
+            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            // Whoever died before that call sends nothing any more.
+            if u32::try_from(libc::getppid()) != Ok(parent) {
+                return Err(io::Error::from_raw_os_error(libc::ESRCH));
+            }
+            if foreground {
+                // A background group that takes the terminal would be stopped for it.
+                libc::signal(libc::SIGTTOU, libc::SIG_IGN);
+                libc::tcsetpgrp(0, libc::getpid());
+                libc::signal(libc::SIGTTOU, libc::SIG_DFL);
+            }
+            Ok(())
+        });
+    }
+    command.spawn()
+}
+
+/// Ends what the command left running in its group, and takes the terminal back.
+pub async fn end(group: i32) {
+    let begun = Instant::now();
+    send(group, libc::SIGTERM);
+    while send(group, 0) && begun.elapsed() < GRACE {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    send(group, libc::SIGKILL);
+    // SAFETY: these only ask the kernel; none of them touches our memory.
+    unsafe {
+        if libc::isatty(0) == 1 && libc::tcgetpgrp(0) == group {
+            libc::signal(libc::SIGTTOU, libc::SIG_IGN);
+            libc::tcsetpgrp(0, libc::getpgrp());
+        }
+    }
+}
+
+/// As shells tell it: 128 and the signal's number when a signal ended it.
+pub fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+/// Whether there is somebody in the group to send it to.
+fn send(group: i32, number: i32) -> bool {
+    // SAFETY: sends a signal; touches no memory.
+    unsafe { libc::kill(-group, number) == 0 }
+}

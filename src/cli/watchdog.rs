@@ -1,0 +1,63 @@
+//! A small process that outlives this one by a moment, to kill the process group it left behind.
+//!
+//! The kernel's death signal reaches only the command itself, not what the command has started,
+//! and nobody can act on SIGKILL: so somebody else has to notice, by the end of a pipe.
+
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+
+/// Nothing to kill.
+const NOBODY: i32 = 0;
+
+/// The end of the pipe that closes when this process ends, however it does.
+pub struct Watchdog(PipeWriter);
+
+impl Watchdog {
+    /// Forks: call it while this process has one thread.
+    pub fn start() -> io::Result<Self> {
+        let (reader, writer) = io::pipe()?;
+        // SAFETY: there is one thread, so that the child finds every lock free.
+        match unsafe { libc::fork() } {
+            -1 => Err(io::Error::last_os_error()),
+            0 => {
+                drop(writer);
+                watch(reader)
+            }
+            _ => Ok(Self(writer)),
+        }
+    }
+
+    /// From now on, `group` dies with this process.
+    pub fn guard(&self, group: i32) {
+        // Without a reader the kernel's death signal is what is left.
+        let _ = (&self.0).write_all(&group.to_ne_bytes());
+    }
+
+    /// The group has ended: its number may soon be somebody else's.
+    pub fn dismiss(self) {
+        self.guard(NOBODY);
+    }
+}
+
+fn watch(mut reader: PipeReader) -> ! {
+    // SAFETY: system calls on descriptors that are ours; none of them touches our memory.
+    unsafe {
+        // Away from the terminal's signals, and from the streams that others wait to be closed.
+        libc::setsid();
+        let nothing = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+        for stream in 0..3 {
+            libc::dup2(nothing, stream);
+        }
+    }
+    let mut group = NOBODY;
+    let mut said = [0; 4];
+    while reader.read_exact(&mut said).is_ok() {
+        group = i32::from_ne_bytes(said);
+    }
+    // SAFETY: sends a signal, and ends this process without the clean-up of the one it came from.
+    unsafe {
+        if group > NOBODY {
+            libc::kill(-group, libc::SIGKILL);
+        }
+        libc::_exit(0)
+    }
+}

@@ -1,0 +1,136 @@
+//! `exec` from outside: what its command finds, how it ends, and that nothing is left behind.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::command::{Done, Holdall};
+
+fn exec(script: &str) -> Holdall {
+    Holdall::new("exec -- sh -c").arg(script)
+}
+
+/// Starts `exec` with a script whose first line of output is a process id.
+fn running(script: &str) -> (Child, i32, tempfile::TempDir) {
+    let (mut command, home) = exec(script).into_command();
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the binary runs");
+    let mut line = String::new();
+    let out = child.stdout.as_mut().expect("it is piped");
+    BufReader::new(out).read_line(&mut line).expect("the script says it");
+    (child, line.trim().parse().expect("a process id"), home)
+}
+
+fn send(process: u32, signal: i32) {
+    let process = i32::try_from(process).expect("process ids are small");
+    // SAFETY: sends a signal to a process that this test started.
+    assert_eq!(unsafe { libc::kill(process, signal) }, 0);
+}
+
+/// Waits until the process is gone, or is a zombie that nobody has asked about yet.
+fn assert_ends(process: i32) {
+    let begun = Instant::now();
+    loop {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        let state = stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next());
+        if matches!(state, None | Some('Z' | 'X')) {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "process {process} is still there");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn command_finds_a_ready_instance_and_owns_standard_output() {
+    let binary = env!("CARGO_BIN_EXE_holdall");
+    let script = format!(
+        "{binary} healthcheck >/dev/null && echo $HOLDALL_URL $HOLDALL_ADMIN_EMAIL \
+         ${{#HOLDALL_ADMIN_PASSWORD}} && pwd"
+    );
+
+    let done = exec(&script).run();
+
+    assert_eq!(done.code, 0, "{}", done.err);
+    let lines: Vec<&str> = done.out.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", done.out);
+    assert!(lines[0].starts_with("http://127.0.0.1:"), "{}", done.out);
+    assert!(lines[0].ends_with(" admin@example.com 32"), "{}", done.out);
+    assert!(std::fs::metadata(format!("{}/holdall_data", lines[1])).is_err());
+}
+
+#[test]
+fn exit_code_is_that_of_the_command() {
+    let signalled = exec("kill -TERM $$").run();
+    let missing = Holdall::new("exec -- no-such-command-anywhere").run();
+    let directory = Holdall::new("exec -- /").run();
+
+    assert_eq!(exec("exit 7").run().code, 7);
+    assert_eq!(signalled.code, 143);
+    assert_eq!(missing.code, 127, "{}", missing.err);
+    assert!(missing.err.contains("cannot run no-such-command-anywhere"), "{}", missing.err);
+    assert_eq!(directory.code, 126, "{}", directory.err);
+}
+
+#[test]
+fn what_keeps_holdall_from_starting_is_125() {
+    let refused = [
+        Holdall::new("exec --listen nowhere -- true"),
+        Holdall::new("exec --store files -- true"),
+        Holdall::new("exec --no-such-flag -- true"),
+        Holdall::new("exec"),
+        Holdall::new("exec -- true").env("HOLDALL_LISTN", "x"),
+    ];
+    for holdall in refused {
+        let done = holdall.run();
+        assert_eq!(done.code, 125, "{}", done.err);
+        assert!(!done.err.contains("panicked"), "{}", done.err);
+    }
+}
+
+#[test]
+fn deployment_settings_around_it_do_not_reach_the_instance() {
+    let done = exec("echo fine")
+        .env("HOLDALL_DATA", "/nonexistent")
+        .env("HOLDALL_STORE", "files")
+        .env("DATABASE_URL", "mysql://db/x")
+        .env("PORT", "80")
+        .run();
+
+    assert_eq!((done.code, done.out.as_str()), (0, "fine\n"), "{}", done.err);
+}
+
+#[test]
+fn signals_are_passed_on() {
+    let script = "trap 'echo caught; exit 9' TERM; echo $$; while :; do sleep 0.02; done";
+    let (mut child, _, _home) = running(script);
+
+    send(child.id(), libc::SIGTERM);
+
+    let mut rest = String::new();
+    child.stdout.take().expect("it is piped").read_to_string(&mut rest).expect("text");
+    assert_eq!(child.wait().expect("it ends").code(), Some(9));
+    assert_eq!(rest, "caught\n");
+}
+
+#[test]
+fn whole_group_is_gone_when_holdall_is_killed() {
+    let (mut child, left_behind, _home) = running("sleep 300 & echo $!; wait");
+
+    send(child.id(), libc::SIGKILL);
+
+    child.wait().expect("it ends");
+    assert_ends(left_behind);
+}
+
+#[test]
+fn whole_group_is_gone_when_the_command_is_killed_or_just_ends() {
+    for (end, code) in [("kill -KILL $$", 137), ("exit 0", 0)] {
+        let (command, _home) = exec(&format!("sleep 300 >&- 2>&- & echo $!; {end}")).into_command();
+        let mut command = command;
+        let done = Done::of(command.output().expect("the binary runs"));
+
+        assert_eq!(done.code, code, "{}", done.err);
+        assert_ends(done.out.trim().parse().expect("a process id"));
+    }
+}
