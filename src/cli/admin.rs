@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::app::{App, Keys, Options};
+use crate::cli::control::{self, Order};
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
 use crate::cli::{Result, password};
@@ -37,42 +38,50 @@ pub struct Account {
 
 impl Command {
     pub fn run(&self, out: &mut dyn Write) -> Result {
-        match self {
-            Self::Create(account) => {
-                let email = &account.email;
-                let app = open(&account.flags.load()?)?;
-                let password = password::read(account.password_file.as_deref())?;
-                let made = create(&app, email, &password)?;
+        let (Self::Create(account) | Self::Password(account)) = self;
+        let email = account.email.clone();
+        let config = account.flags.load()?;
+        let secret = password::read(account.password_file.as_deref())?;
+        let password = secret.expose_text().unwrap_or_default().to_owned();
+        let order = match self {
+            Self::Create(_) => Order::CreateAdmin { email: email.clone(), password },
+            Self::Password(_) => Order::ChangeAdminPassword { email: email.clone(), password },
+        };
+        let words = match control::ask(&config.data, &order)? {
+            Some(words) => words,
+            None => {
+                let app = open(&config)?;
+                // SAFETY: asks the kernel for a number.
+                let door = unsafe { libc::getuid() }.to_string();
+                let done = match self {
+                    Self::Create(_) => create(&app, &door, &email, &secret),
+                    Self::Password(_) => change_password(&app, &door, &email, &secret),
+                };
                 app.store().close();
-                match made {
-                    true => writeln!(out, "{email} is a superuser now")?,
-                    false => writeln!(out, "{email} is a superuser already; nothing was changed")?,
-                }
+                done?
             }
-            Self::Password(account) => {
-                let app = open(&account.flags.load()?)?;
-                let password = password::read(account.password_file.as_deref())?;
-                change_password(&app, &account.email, &password)?;
-                app.store().close();
-                writeln!(out, "{} has another password now", account.email)?;
-            }
-        }
-        Ok(())
+        };
+        Ok(writeln!(out, "{words}")?)
     }
 }
 
-/// Creates a superuser if there is none of that address; whether it is new.
-pub fn create(app: &App, email: &str, password: &Secret) -> Result<bool> {
-    let request = app.operator("admin");
-    app.store().write(|tx| superusers::ensure(tx, &request, email, password)).map_err(in_words)
+/// Creates a superuser if there is none of that address, and says whether it is new.
+pub fn create(app: &App, door: &str, email: &str, password: &Secret) -> Result<String> {
+    let request = app.operator(door);
+    let made = app.store().write(|tx| superusers::ensure(tx, &request, email, password));
+    Ok(match made.map_err(in_words)? {
+        true => format!("{email} is a superuser now"),
+        false => format!("{email} is a superuser already; nothing was changed"),
+    })
 }
 
 /// Gives a superuser another password; its tokens end.
-pub fn change_password(app: &App, email: &str, password: &Secret) -> Result {
-    let request = app.operator("admin");
+pub fn change_password(app: &App, door: &str, email: &str, password: &Secret) -> Result<String> {
+    let request = app.operator(door);
     app.store()
         .write(|tx| superusers::change_password(tx, &request, email, password))
-        .map_err(in_words)
+        .map_err(in_words)?;
+    Ok(format!("{email} has another password now"))
 }
 
 /// Opens the files, which no server has open.

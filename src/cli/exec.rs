@@ -17,7 +17,7 @@ use crate::cli::watchdog::Watchdog;
 use crate::cli::{Result, serve};
 use crate::config::secret::Secret;
 use crate::config::{Admin, Config, Home, LogLevel};
-use crate::http;
+use crate::http::serve::Door;
 
 /// What CMD signs in with, unless the settings name another superuser.
 const ADMIN_EMAIL: &str = "admin@example.com";
@@ -98,10 +98,13 @@ impl Exec {
         let signals = Signals::listen().map_err(|error| not_started(error.into()))?;
         let listener = serve::bind(config.listen).await.map_err(not_started)?;
         let address = listener.local_addr().map_err(|error| not_started(error.into()))?;
+        let tls = serve::tls(config).map_err(not_started)?;
+        let url = serve::url(address, tls.is_some());
+        let door = Door::with_tls(listener, tls);
         let app = App::open(serve::options(config)).map_err(|error| not_started(error.into()))?;
-        tokio::spawn(http::serve::run(listener, app, std::future::pending()));
+        tokio::spawn(crate::http::serve::run(door, app, std::future::pending()));
 
-        let mut command = self.command(config, &serve::url(address));
+        let mut command = self.command(config, &url);
         let mut child = group::start(&mut command).map_err(|error| self.not_run(error))?;
         let group = child.id().and_then(|id| i32::try_from(id).ok());
         let group = group.context("the command has no process id").map_err(Failure::from)?;

@@ -10,11 +10,13 @@ pub mod admin;
 mod client;
 mod completions;
 mod config;
+mod control;
 mod exec;
 mod failure;
 mod flags;
 mod group;
 mod healthcheck;
+mod log_level;
 mod password;
 mod serve;
 mod store;
@@ -60,6 +62,8 @@ enum Command {
     Store(store::Command),
     /// Ask a running server whether it is ready; for images that have no curl.
     Healthcheck(healthcheck::Healthcheck),
+    /// Tell or change what a running server writes to its log.
+    LogLevel(log_level::LogLevel),
     /// Wait until a server answers.
     Wait(wait::Wait),
     /// Look at the settings: what is in force, whether it would do, what there is.
@@ -113,6 +117,7 @@ impl Cli {
             Command::Admin(admin) => admin.run(out)?,
             Command::Store(store) => store.run(out)?,
             Command::Healthcheck(healthcheck) => healthcheck.run(out)?,
+            Command::LogLevel(log_level) => log_level.run(out)?,
             Command::Wait(wait) => wait.run(out)?,
             Command::Config(config) => config.run(out)?,
             Command::Completions(completions) => completions.run(out)?,

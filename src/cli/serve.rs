@@ -16,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, Keys, Limits, Options};
 use crate::cli::Result;
+use crate::cli::control;
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
 use crate::config::{self, Config, LogFormat, LogLevel};
@@ -68,6 +69,11 @@ impl Serve {
             if let Some(listener) = metrics {
                 tokio::spawn(serve::run_metrics(listener, app.clone(), std::future::pending()));
             }
+            if let Some(directory) = app.directory()
+                && let Err(error) = control::listen(directory, app)
+            {
+                tracing::warn!(%error, "commands cannot reach this server: {error}");
+            }
             announce(config, &url);
             match &self.ready_file {
                 Some(path) => write_ready_file(path, &url),
@@ -79,6 +85,10 @@ impl Serve {
         serve::run_opening(Door::with_tls(listener, tls), limits, open, opened, stop.asked())
             .await
             .map_err(why_not_opened)?;
+        if config.store == config::Home::Files {
+            // Whoever asks finds nobody there either way.
+            let _ = control::remove(&config.data);
+        }
         tracing::info!("stopped");
         Ok(())
     }
@@ -142,7 +152,7 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
         .map_err(Failure::Refused)
 }
 
-fn tls(config: &Config) -> Result<Option<Tls>> {
+pub fn tls(config: &Config) -> Result<Option<Tls>> {
     let source = match &config.tls {
         None => return Ok(None),
         Some(config::Tls::SelfSigned) => Source::SelfSigned,

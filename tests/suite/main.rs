@@ -19,6 +19,7 @@ mod people;
 mod proxy;
 mod records;
 mod secrets;
+mod serve;
 mod settings;
 mod shutdown;
 mod telemetry;

@@ -1,0 +1,94 @@
+//! The server's end of the control socket.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::app::App;
+use crate::cli::control::{Answer, LINE_MAX_BYTES, NAME, Order, Socket};
+use crate::cli::{Result, admin, log_level};
+use crate::config::secret::Secret;
+
+/// A command says its order at once; who does not is not one.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Listens in `directory`, whose lock this process holds, as long as the runtime runs.
+pub fn listen(directory: &Path, app: &App) -> io::Result<()> {
+    // What a killed server left.
+    remove(directory)?;
+    let socket = Socket::of(directory)?;
+    let listener = UnixListener::bind(&socket.path)?;
+    fs::set_permissions(&socket.path, fs::Permissions::from_mode(0o600))?;
+    let app = app.clone();
+    tokio::spawn(async move {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => drop(tokio::spawn(serve(stream, app.clone()))),
+                // Out of file descriptors, which others have to give back first.
+                Err(_) => tokio::time::sleep(PATIENCE / 50).await,
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Removes the socket, so that commands see at once that nobody listens.
+pub fn remove(directory: &Path) -> io::Result<()> {
+    match fs::remove_file(directory.join(NAME)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+async fn serve(mut stream: UnixStream, app: App) {
+    let answer = match tokio::time::timeout(PATIENCE, hear(&mut stream)).await {
+        Ok(Ok((order, uid))) => {
+            let done = tokio::task::spawn_blocking(move || obey(&app, order, uid)).await;
+            match done {
+                Ok(Ok(words)) => Answer::Done(words),
+                Ok(Err(failure)) => Answer::Failed(failure.to_string()),
+                Err(_) => {
+                    Answer::Failed("the server could not do that; its log says why".to_owned())
+                }
+            }
+        }
+        Ok(Err(error)) => Answer::Failed(format!("{error:#}")),
+        Err(_) => return,
+    };
+    let mut line = serde_json::to_vec(&answer).expect("words are JSON");
+    line.push(b'\n');
+    // A command that was interrupted waits for no answer.
+    let _ = stream.write_all(&line).await;
+}
+
+/// Reads the order, and who gives it: the server's own user, or root.
+async fn hear(stream: &mut UnixStream) -> anyhow::Result<(Order, u32)> {
+    let uid = stream.peer_cred().context("it is not known who asks")?.uid();
+    // SAFETY: asks the kernel for a number.
+    let own = unsafe { libc::geteuid() };
+    anyhow::ensure!(uid == own || uid == 0, "only the server's own user and root may ask");
+    let mut line = String::new();
+    BufReader::new(stream.take(LINE_MAX_BYTES)).read_line(&mut line).await?;
+    // What serde would say of it may quote a password.
+    let order = serde_json::from_str(&line).ok();
+    Ok((order.context("the order is not understood: is the command of another version?")?, uid))
+}
+
+fn obey(app: &App, order: Order, uid: u32) -> Result<String> {
+    let door = uid.to_string();
+    match order {
+        Order::LogLevel { level } => log_level::set(level.as_deref(), &door),
+        Order::CreateAdmin { email, password } => {
+            admin::create(app, &door, &email, &Secret::new(password))
+        }
+        Order::ChangeAdminPassword { email, password } => {
+            admin::change_password(app, &door, &email, &Secret::new(password))
+        }
+    }
+}

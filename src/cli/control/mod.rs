@@ -1,0 +1,67 @@
+//! The control socket: how a command reaches the server that holds the data directory.
+//!
+//! One order, one answer, each a line of JSON, on a socket in the data directory. It works inside a
+//! pod, where the directory is locked, and needs neither port nor password: whoever may open the
+//! socket (mode 0600) and runs as the server's user or as root counts as superuser.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+mod ask;
+mod listen;
+
+pub use ask::ask;
+pub use listen::{listen, remove};
+
+const NAME: &str = "control.sock";
+/// What fits into a `sockaddr_un`, with its final zero.
+const PATH_MAX_BYTES: usize = 108;
+/// An order is a few words and a password at most.
+const LINE_MAX_BYTES: u64 = 64 << 10;
+
+/// What a command may want of a running server. Never printed: it may hold a password.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Tell the log level, or change it first.
+    LogLevel {
+        level: Option<String>,
+    },
+    CreateAdmin {
+        email: String,
+        password: String,
+    },
+    ChangeAdminPassword {
+        email: String,
+        password: String,
+    },
+}
+
+/// What came of it, in words for a person.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    Done(String),
+    Failed(String),
+}
+
+/// A name of the socket that is short enough, and what keeps that name good.
+struct Socket {
+    path: PathBuf,
+    _directory: Option<File>,
+}
+
+impl Socket {
+    fn of(directory: &Path) -> std::io::Result<Self> {
+        let path = directory.join(NAME);
+        if path.as_os_str().len() < PATH_MAX_BYTES {
+            return Ok(Self { path, _directory: None });
+        }
+        let opened = File::open(directory)?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}/{NAME}", opened.as_raw_fd()));
+        Ok(Self { path, _directory: Some(opened) })
+    }
+}

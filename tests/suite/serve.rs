@@ -1,0 +1,203 @@
+//! The built binary as a server: how it says that it is ready, what commands reach it, how it ends.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::command::{Done, Holdall};
+
+/// A server in a process of its own; killed when dropped.
+struct Server {
+    child: Option<Child>,
+    home: tempfile::TempDir,
+    data: PathBuf,
+    ready: Value,
+}
+
+impl Server {
+    /// Starts one whose data directory is `data` below a fresh directory.
+    fn start(data: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let data = home.path().join(data);
+        std::fs::create_dir_all(data.parent().unwrap()).unwrap();
+        Self::start_in(home, data)
+    }
+
+    fn start_in(home: tempfile::TempDir, data: PathBuf) -> Self {
+        let path = home.path().join("ready.json");
+        let _ = std::fs::remove_file(&path);
+        let (mut command, _working) = Holdall::new("serve --listen 127.0.0.1:0 --ready-file")
+            .arg(path.to_str().unwrap())
+            .arg("--data")
+            .arg(data.to_str().unwrap())
+            .into_command();
+        command.current_dir(home.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let begun = Instant::now();
+        let ready = loop {
+            if let Ok(text) = std::fs::read_to_string(&path) {
+                break serde_json::from_str(&text).unwrap();
+            }
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("ended with {status}: {:?}", child.wait_with_output());
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "not ready");
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        Self { child: Some(child), home, data, ready }
+    }
+
+    fn ask(&self, line: &str) -> Done {
+        command(line, &self.data).run()
+    }
+
+    fn send(&self, signal: i32) {
+        let process = i32::try_from(self.child.as_ref().unwrap().id()).unwrap();
+        // SAFETY: sends a signal to a process that this test started.
+        assert_eq!(unsafe { libc::kill(process, signal) }, 0);
+    }
+
+    fn end(&mut self, signal: i32) -> Output {
+        self.send(signal);
+        self.child.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn command(line: &str, data: &Path) -> Holdall {
+    Holdall::new(line).arg("--data").arg(data.to_str().unwrap())
+}
+
+fn create_admin(email: &str, data: &Path) -> Done {
+    command(&format!("admin create {email} --password-file password"), data)
+        .file("password", "tr0ub4dor and three\n")
+        .run()
+}
+
+#[test]
+fn says_where_it_serves_and_stops_in_order() {
+    let mut server = Server::start("data");
+    let url = server.ready["url"].as_str().unwrap().to_owned();
+
+    let well = Holdall::new("healthcheck --url").arg(&url).run();
+    let waited = Holdall::new("wait --ready --timeout 5s").env("HOLDALL_URL", &url).run();
+    let pid = server.child.as_ref().unwrap().id();
+    let ended = server.end(libc::SIGTERM);
+
+    assert_eq!((well.code, waited.code), (0, 0), "{well:?} {waited:?}");
+    assert_eq!(server.ready["pid"], pid);
+    assert_eq!(server.ready["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(ended.stdout.is_empty());
+    assert_eq!(Holdall::new("healthcheck --url").arg(&url).run().code, 1);
+}
+
+#[test]
+fn log_level_of_a_running_server_changes() {
+    let mut server = Server::start("data");
+
+    assert_eq!(server.ask("log-level").out, "info\n");
+    assert_eq!(server.ask("log-level debug").out, "debug\n");
+    assert_eq!(server.ask("log-level").out, "debug\n");
+    let wrong = server.ask("log-level loud");
+    assert_eq!(wrong.code, 1);
+    assert!(wrong.err.contains("no such log level"), "{}", wrong.err);
+    let socket = std::fs::metadata(server.data.join("control.sock")).unwrap();
+    assert_eq!(socket.permissions().mode() & 0o777, 0o600);
+    server.end(libc::SIGINT);
+    let nobody = server.ask("log-level");
+    assert_eq!(nobody.code, 1);
+    assert!(nobody.err.contains("no server runs in"), "{}", nobody.err);
+}
+
+#[test]
+fn superusers_are_created_through_the_running_server_or_on_its_files() {
+    let mut server = Server::start("data");
+
+    let running = create_admin("ada@example.com", &server.data);
+    let weak = command("admin create eve@example.com --password-file password", &server.data)
+        .file("password", "x")
+        .run();
+    server.end(libc::SIGKILL);
+    let killed = create_admin("ada@example.com", &server.data);
+
+    assert_eq!(running.out, "ada@example.com is a superuser now\n", "{}", running.err);
+    assert_eq!(weak.code, 1, "{weak:?}");
+    assert!(killed.out.contains("already"), "{killed:?}");
+}
+
+#[test]
+fn socket_is_reached_where_its_path_is_too_long_for_one() {
+    let server = Server::start(&["a-rather-long-name-of-a-directory"; 5].join("/"));
+
+    assert_eq!(server.ask("log-level").out, "info\n");
+}
+
+#[test]
+fn a_second_server_on_port_or_data_is_refused_and_the_first_goes_on() {
+    let server = Server::start("data");
+    let address = server.ready["url"].as_str().unwrap().trim_start_matches("http://").to_owned();
+
+    let port = Holdall::new("serve --listen").arg(&address).run();
+    let data = command("serve --listen 127.0.0.1:0", &server.data).run();
+
+    assert_eq!(port.code, 2, "{}", port.err);
+    assert!(port.err.contains(&format!("cannot listen on {address}")), "{}", port.err);
+    assert_eq!(data.code, 2, "{}", data.err);
+    let pid = server.child.as_ref().unwrap().id().to_string();
+    assert!(data.err.contains(&pid), "{}", data.err);
+    assert_eq!(server.ask("log-level").code, 0);
+}
+
+#[test]
+fn data_directories_that_cannot_be_used_are_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("file");
+    std::fs::write(&file, "not a directory").unwrap();
+    let newer = home.path().join("newer");
+    std::fs::create_dir(&newer).unwrap();
+    std::fs::write(newer.join("FORMAT"), format!("holdall 999 {:032x}\n", 7)).unwrap();
+
+    for (data, words) in [(&file, "file"), (&newer, "newer version")] {
+        let refused = command("serve --listen 127.0.0.1:0", data).run();
+
+        assert_eq!(refused.code, 2, "{}", refused.err);
+        assert!(refused.err.contains(words), "{}", refused.err);
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "not a directory");
+}
+
+#[test]
+fn what_was_written_is_there_after_the_server_was_killed() {
+    let mut server = Server::start("data");
+    create_admin("ada@example.com", &server.data);
+    server.end(libc::SIGKILL);
+    let home = std::mem::replace(&mut server.home, tempfile::tempdir().unwrap());
+
+    let again = Server::start_in(home, server.data.clone());
+
+    assert!(create_admin("ada@example.com", &again.data).out.contains("already"));
+}
+
+#[test]
+fn readers_who_leave_early_are_no_error() {
+    for line in ["config reference", "config show", "completions bash", "--help", "version --json"]
+    {
+        let (mut command, _home) = Holdall::new(line).into_command();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let done = Done::of(child.wait_with_output().unwrap());
+        assert_eq!((done.code, done.err.as_str()), (0, ""), "{line}");
+    }
+}
