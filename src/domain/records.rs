@@ -9,6 +9,7 @@ use crate::domain::fields::Kind;
 use crate::domain::record::Record;
 use crate::domain::request::Request;
 use crate::domain::schema::{Collection, CollectionKind, Schema};
+use crate::domain::views::Overlay;
 use crate::domain::{Error, Problems, Result};
 use crate::query;
 use crate::store::{Read, Tx, keys};
@@ -67,6 +68,8 @@ pub fn create(tx: &mut Tx, request: &Request, collection: &str, body: &Body) -> 
 pub fn view(read: &dyn Read, request: &Request, collection: &str, id: &str) -> Result<Record> {
     let (schema, collection) = find::collection(read, collection)?;
     let rule = access::gate(&collection.rules.view, &request.caller)?;
+    let overlay = Overlay::over(read, &schema);
+    let read = overlay.as_ref().map_or(read, |overlay| overlay as &dyn Read);
     let record = find::record(read, &collection, id)?.ok_or(Error::NotFound("record"))?;
     if !access::passes(read, &schema, request, rule, &record)? {
         return Err(Error::NotFound("record"));
@@ -84,6 +87,11 @@ pub fn list(
     let (schema, collection) = find::collection(read, collection)?;
     let rule = access::gate(&collection.rules.list, &request.caller)?;
     let paging = Paging::of(listing);
+    let overlay = Overlay::over(read, &schema);
+    if let Some(overlay) = &overlay {
+        overlay.prepare(&collection)?;
+    }
+    let read = overlay.as_ref().map_or(read, |overlay| overlay as &dyn Read);
     let scope = query::Scope { read, schema: &schema, request };
     let found = query::list(&scope, &collection, &paging.query(listing, rule))?;
     Ok(paging.with(found))

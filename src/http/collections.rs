@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::domain::collections::{self, providers};
 use crate::domain::request::Request;
 use crate::domain::schema::Collection;
+use crate::domain::views;
 use crate::domain::{Error, Result};
 use crate::http::body::Submitted;
 use crate::http::extract::{Asked, Named, look, picked};
@@ -131,6 +132,18 @@ pub(super) async fn scaffolds(Asked(request): Asked) -> Result<Response> {
 pub(super) async fn oauth2_providers(Asked(request): Asked) -> Result<Response> {
     collections::guard(&request.caller)?;
     picked(&request, providers::list())
+}
+
+/// `POST /api/collections/meta/dry-run-view`
+pub(super) async fn dry_run_view(
+    State(app): State<App>,
+    Asked(request): Asked,
+    Submitted(body): Submitted,
+) -> Result<Response> {
+    collections::guard(&request.caller)?;
+    let query = body.get("query").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let found = app.read(move |read| views::dry_run(read, &query)).await?;
+    picked(&request, found)
 }
 
 fn show(request: &Request, collection: &Collection) -> Result<Response> {

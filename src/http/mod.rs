@@ -53,6 +53,7 @@ fn routes(app: &App) -> Router {
         .at("/api/collections", get(collections::list).post(collections::create))
         .at("/api/collections/import", put(collections::import))
         .at("/api/collections/meta/scaffolds", get(collections::scaffolds))
+        .at("/api/collections/meta/dry-run-view", post(collections::dry_run_view))
         .at("/api/collections/meta/oauth2-providers", get(collections::oauth2_providers))
         .at(
             "/api/collections/{collection}",

@@ -11,11 +11,13 @@ use crate::domain::collections::validate;
 use crate::domain::indexes;
 use crate::domain::indexes::statement;
 use crate::domain::schema::{Collection, Index, Layout, Schema};
+use crate::domain::views;
 use crate::domain::{Error, Problems, Result};
 use crate::store::{Order, Range, Read, Tx, keys};
 
 /// Most shapes that records of one collection may have had: a record names its own in 16 bits.
 const LAYOUT_LIMIT: usize = 60_000;
+const VIEW_CODE: &str = "validation_invalid_view_query";
 const INDEX_CODE: &str = "validation_invalid_index_expression";
 
 pub struct Change {
@@ -29,6 +31,7 @@ pub struct Change {
 /// Works out what `definition` makes of `old`, or of nothing.
 pub fn prepare(
     tx: &mut Tx,
+    schema: &Schema,
     old: Option<Arc<Collection>>,
     definition: &Map<String, Value>,
     fields: Fields,
@@ -41,6 +44,16 @@ pub fn prepare(
     let mut new = draft.collection;
     let listed = state_indexes(&mut new, old.as_deref(), draft.statements);
     draft.problems.nest("indexes", listed);
+    if let Some(query) = new.view_query.clone() {
+        if query.is_empty() {
+            draft.problems.add("viewQuery", "validation_required", "Cannot be blank.");
+        } else {
+            match views::fields(schema, &new, &query) {
+                Ok(fields) => new.fields = fields,
+                Err(why) => draft.problems.add("viewQuery", VIEW_CODE, &why),
+            }
+        }
+    }
     let stale = indexes::number(&mut new, old.as_deref());
     lay_out(tx, &mut new)?;
     Ok(Change { old, new: Arc::new(new), problems: draft.problems, stale })
@@ -154,6 +167,7 @@ pub fn apply(
         problems.nest("indexes", taken_names(&all, &change.new));
         refuse(&change.new, problems)?;
     }
+    let followers = followers(&before, &after, &all, &changed)?;
     let mut written = Vec::new();
     for change in changes {
         write(tx, &change.new)?;
@@ -165,7 +179,38 @@ pub fn apply(
         }
         written.push(change.new);
     }
+    for view in followers {
+        write(tx, &view)?;
+    }
     Ok(written)
+}
+
+/// Views over what changed, where their fields change with it. One that could not be read any
+/// more forbids the change.
+fn followers(
+    before: &Schema,
+    after: &Schema,
+    all: &[Arc<Collection>],
+    changed: &HashSet<u32>,
+) -> Result<Vec<Collection>> {
+    let mut followers = Vec::new();
+    for view in all.iter().filter(|view| !changed.contains(&view.number)) {
+        let Some(query) = &view.view_query else { continue };
+        match views::fields(after, view, query) {
+            Ok(fields) if fields != view.fields => {
+                let layouts = vec![Layout::of(view.kind, &fields)];
+                let shaped = Default::default();
+                followers.push(Collection { fields, layouts, shaped, ..Collection::clone(view) });
+            }
+            Ok(_) => {}
+            // It was broken already: not this change's fault.
+            Err(_) if views::fields(before, view, query).is_err() => {}
+            Err(why) => {
+                return Err(Error::Bad(format!("the view {} depends on this: {why}", view.name)));
+            }
+        }
+    }
+    Ok(followers)
 }
 
 fn write(tx: &mut Tx, collection: &Collection) -> Result<()> {

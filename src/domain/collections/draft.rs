@@ -6,7 +6,7 @@ use crate::domain::collections::system;
 use crate::domain::fields::date;
 use crate::domain::fields::pattern;
 use crate::domain::fields::{AuthOptions, Kind, define};
-use crate::domain::schema::{Collection, CollectionKind, Field};
+use crate::domain::schema::{Collection, CollectionKind, Field, Rules};
 use crate::domain::{Error, Problems, Result};
 
 /// How the list of fields in a definition counts.
@@ -60,6 +60,9 @@ pub fn draft(
         }
     }
     if collection.kind == CollectionKind::View {
+        // There is nothing to write.
+        let Rules { create, update, delete, .. } = &mut collection.rules;
+        (*create, *update, *delete) = (None, None, None);
         if let Some(query) = text(definition, "viewQuery")? {
             collection.view_query = Some(query.trim().to_owned());
         }

@@ -29,7 +29,10 @@ pub fn import(
     let schema = Schema::load(tx)?;
     let fields = if delete_missing { Fields::Replace } else { Fields::Add };
     let mut changes = Vec::new();
-    for definition in definitions {
+    // Views last: they speak of the others.
+    let is_view = |definition: &&Map<String, Value>| definition.contains_key("viewQuery");
+    let plain = definitions.iter().filter(|definition| !is_view(definition));
+    for definition in plain.chain(definitions.iter().filter(is_view)) {
         let text = |name| definition.get(name).and_then(Value::as_str).unwrap_or_default();
         let old = schema.by_id(text("id")).or_else(|| schema.by_name(text("name"))).cloned();
         let again = |change: &change::Change| {
@@ -38,10 +41,15 @@ pub fn import(
         if changes.iter().any(again) {
             return Err(refused(text("name"), "stands in the list twice"));
         }
+        let new: Vec<_> =
+            changes.iter().map(|change: &change::Change| change.new.clone()).collect();
+        let known = Schema::of(schema.collections().cloned().chain(new));
         let change =
-            change::prepare(tx, old, definition, fields, now_ms).map_err(|error| match error {
-                Error::Bad(why) => refused(text("name"), &why),
-                other => other,
+            change::prepare(tx, &known, old, definition, fields, now_ms).map_err(|error| {
+                match error {
+                    Error::Bad(why) => refused(text("name"), &why),
+                    other => other,
+                }
             })?;
         changes.push(change);
     }

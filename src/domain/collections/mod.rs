@@ -26,8 +26,8 @@ mod validate;
 
 pub use draft::Fields;
 pub use import::import;
-pub use scaffolds::scaffolds;
-pub use system::bootstrap;
+pub use scaffolds::{blank_view, scaffolds};
+pub use system::{bootstrap, field_id};
 
 type Definition = Map<String, Value>;
 
@@ -60,7 +60,8 @@ pub fn create(
 
 /// Creates a collection, whoever asks.
 pub fn define(tx: &mut Tx, definition: &Definition, now_ms: i64) -> Result<Arc<Collection>> {
-    let change = change::prepare(tx, None, definition, Fields::Replace, now_ms)?;
+    let schema = Schema::load(tx)?;
+    let change = change::prepare(tx, &schema, None, definition, Fields::Replace, now_ms)?;
     let mut changed = change::apply(tx, vec![change], &[], |_, problems| {
         problems.check("The collection cannot be created.")
     })?;
@@ -75,7 +76,8 @@ pub fn update(
     now_ms: i64,
 ) -> Result<Arc<Collection>> {
     let old = find(tx, caller, id_or_name)?;
-    let change = change::prepare(tx, Some(old), definition, Fields::Replace, now_ms)?;
+    let schema = Schema::load(tx)?;
+    let change = change::prepare(tx, &schema, Some(old), definition, Fields::Replace, now_ms)?;
     let mut changed = change::apply(tx, vec![change], &[], |_, problems| {
         problems.check("The collection cannot be changed.")
     })?;

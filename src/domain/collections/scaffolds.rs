@@ -32,3 +32,8 @@ fn blank(kind: CollectionKind) -> Collection {
         shaped: Default::default(),
     }
 }
+
+/// A view without a query.
+pub fn blank_view() -> Collection {
+    blank(CollectionKind::View)
+}

@@ -1,0 +1,182 @@
+//! Views: read-only collections whose records come from a SELECT over others.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::domain::collections;
+use crate::domain::fields::{self, Kind, RelationOptions, TextOptions};
+use crate::domain::record::Record;
+use crate::domain::schema::{Collection, CollectionKind, Field, Schema};
+use crate::domain::{Error, Result};
+use crate::store::{Order, Range, Read, keys};
+
+mod overlay;
+mod parse;
+mod plan;
+mod run;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use plan::{Expr, Function, Select, Type};
+
+pub use overlay::Overlay;
+
+/// Deepest view over views over views.
+const DEPTH_LIMIT: usize = 4;
+/// Most columns of a view.
+const COLUMN_LIMIT: usize = 100;
+
+/// The fields of the view that `query` makes; or why it makes none.
+pub fn fields(schema: &Schema, view: &Collection, query: &str) -> Result<Vec<Field>, String> {
+    let select = parse::parse(schema, query)?;
+    if !shallow(schema, view, &select, DEPTH_LIMIT) {
+        return Err("views lie too deep over one another, or over themselves".to_owned());
+    }
+    if !select.columns.iter().any(|column| column.name == "id") {
+        return Err("the query must have a column named id".to_owned());
+    }
+    if select.columns.len() > COLUMN_LIMIT {
+        return Err(format!("more than {COLUMN_LIMIT} columns"));
+    }
+    let mut list: Vec<Field> = Vec::new();
+    for (at, column) in select.columns.iter().enumerate() {
+        if list.iter().any(|field| field.name.eq_ignore_ascii_case(&column.name)) {
+            return Err(format!("two columns are named {:?}", column.name));
+        }
+        list.push(field(&select, &column.name, &column.expr, at));
+    }
+    Ok(list)
+}
+
+fn shallow(schema: &Schema, view: &Collection, select: &Select, depth: usize) -> bool {
+    select.sources.iter().all(|source| {
+        let collection = &source.collection;
+        let Some(query) = &collection.view_query else { return true };
+        depth > 0
+            && collection.id != view.id
+            && parse::parse(schema, query)
+                .is_ok_and(|inner| shallow(schema, view, &inner, depth - 1))
+    })
+}
+
+fn field(select: &Select, name: &str, expr: &Expr, at: usize) -> Field {
+    let source = match expr {
+        Expr::Field { source, field } => {
+            let collection = &select.sources[*source].collection;
+            Some((collection, &collection.fields[*field]))
+        }
+        _ => None,
+    };
+    let kind = match (expr, source) {
+        _ if name == "id" => {
+            let pattern = "^[a-z0-9]+$".into();
+            Kind::Text(TextOptions { primary_key: true, pattern, ..TextOptions::default() })
+        }
+        // The id of another record leads to it.
+        (_, Some((collection, field))) if field.name == "id" => Kind::Relation(RelationOptions {
+            collection_id: collection.id.clone(),
+            max_select: 1,
+            ..RelationOptions::default()
+        }),
+        (_, Some((_, field))) => field.kind.clone(),
+        (Expr::Aggregate(number), _) if select.aggregates[*number].function == Function::Count => {
+            Kind::Number(Default::default())
+        }
+        (Expr::Cast(_, Type::Text), _) => Kind::Text(Default::default()),
+        (Expr::Cast(_, Type::Real | Type::Integer), _) => Kind::Number(Default::default()),
+        (Expr::Cast(_, Type::Bool), _) => Kind::Bool,
+        _ => Kind::Json(Default::default()),
+    };
+    let mut field = Field {
+        id: String::new(),
+        name: name.to_owned(),
+        slot: at as u32 + 1,
+        system: name == "id",
+        hidden: source.is_some_and(|(_, field)| field.hidden) && name != "id",
+        presentable: source.is_some_and(|(_, field)| field.presentable),
+        required: name == "id",
+        help: String::new(),
+        kind,
+    };
+    field.id = collections::field_id(&field);
+    field
+}
+
+/// The records of a view as they are now, by key.
+pub fn records(
+    read: &dyn Read,
+    schema: &Arc<Schema>,
+    view: &Arc<Collection>,
+) -> Result<BTreeMap<Vec<u8>, Bytes>> {
+    let rows = rows(read, schema, view, DEPTH_LIMIT)?;
+    let key = |record: &Record| keys::record(view.number, record.id());
+    let mut records = BTreeMap::new();
+    for record in rows {
+        // Of rows with one id, the first is the record.
+        records.entry(key(&record)).or_insert_with(|| record.stored().clone());
+    }
+    Ok(records)
+}
+
+fn rows(
+    read: &dyn Read,
+    schema: &Arc<Schema>,
+    view: &Arc<Collection>,
+    depth: usize,
+) -> Result<Vec<Record>> {
+    let query = view.view_query.as_deref().unwrap_or_default();
+    let select = parse::parse(schema, query)
+        .map_err(|why| Error::Bad(format!("the view {} cannot be read: {why}", view.name)))?;
+    let rows = run::run(&select, |source| match source.collection.kind {
+        CollectionKind::View if depth == 0 => Err(Error::Bad("views lie too deep".to_owned())),
+        CollectionKind::View => rows(read, schema, &source.collection, depth - 1),
+        CollectionKind::Base | CollectionKind::Auth => stored(read, &source.collection),
+    })?;
+    let encode = |(at, row): (usize, Vec<Value>)| {
+        let cast = |field: &Field| {
+            let column = select.columns.iter().position(|column| column.name == field.name);
+            let value = column.map_or(&Value::Null, |column| &row[column]);
+            Some(fields::cast(&field.kind, value))
+        };
+        let values = view.fields.iter().map(cast).collect();
+        Record::encode(view, at as u64 + 1, &values)
+    };
+    Ok(rows.into_iter().enumerate().map(encode).collect())
+}
+
+/// All records of a collection, in the order they were made.
+fn stored(read: &dyn Read, collection: &Arc<Collection>) -> Result<Vec<Record>> {
+    let range = Range::prefix(&keys::records(collection.number));
+    let found = read.scan(&range, Order::Forward, run::VISIT_LIMIT + 1)?;
+    let record = |(_, bytes)| Record::from_stored(collection.clone(), bytes);
+    let mut records: Vec<_> = found.into_iter().map(record).collect::<Result<_>>()?;
+    records.sort_by_key(Record::stamp);
+    Ok(records)
+}
+
+/// The fields that `query` would have, and its first records: for who writes a view.
+pub fn dry_run(read: &dyn Read, query: &str) -> Result<Value> {
+    /// Most records to show.
+    const SAMPLE: usize = 10;
+    let schema = Schema::load(read)?;
+    let mut view = Collection::clone(&collections::blank_view());
+    let problem = |why: String| {
+        let problems = crate::domain::Problems::one("query", "validation_invalid_view_query", &why);
+        Error::Invalid { message: "The query makes no view.".to_owned(), problems }
+    };
+    view.fields = fields(&schema, &view, query).map_err(problem)?;
+    view.view_query = Some(query.to_owned());
+    view.layouts = vec![crate::domain::schema::Layout::of(view.kind, &view.fields)];
+    let view = Arc::new(view);
+    let rows = rows(read, &schema, &view, DEPTH_LIMIT)?;
+    let sight = crate::domain::record::Sight::SUPERUSER;
+    let sample: Vec<Value> =
+        rows.iter().take(SAMPLE).map(|record| record.to_value(sight)).collect();
+    let fields: Vec<Value> =
+        view.fields.iter().map(|field| Value::Object(fields::define::write(field))).collect();
+    Ok(serde_json::json!({ "fields": fields, "sample": sample }))
+}
