@@ -11,7 +11,7 @@ use crate::query::evaluate::{Evaluator, Spent};
 use crate::query::fold;
 use crate::query::plan::{self, Walk};
 use crate::query::rows;
-use crate::query::search::Search;
+use crate::query::search::{FEW, Search};
 use crate::query::{List, Page, ROW_BUDGET, Result, Scope};
 use crate::store::codec::Datum;
 use crate::store::{Order, Range};
@@ -78,12 +78,20 @@ impl Asked<'_> {
         let ordered = |walk: &'_ &Walk| search.order(walk).is_some();
         // Best of all: one range, in the order wanted, with nothing left to test.
         let exact = search.walks.iter().filter(ordered).find(|walk| search.is_exact(walk));
-        // A total needs every match, and those are found in other ways too.
+        // A total needs every match, and another index may lead to fewer records.
+        let alone = search.walks.iter().filter(|walk| walk.narrow).count() == 1;
         let held = search.walks.iter().filter(ordered).max_by_key(|walk| (walk.fixed, walk.narrow));
-        let held = held.filter(|walk| !self.list.total && (walk.narrow || !search.is_selective()));
+        let held = held.filter(|walk| match self.list.total {
+            true => walk.fixed > 0 && alone,
+            false => walk.narrow || !search.is_selective(),
+        });
         if let Some(walk) = exact.or(held) {
             let exact = exact.is_some();
-            let patience = if exact { u64::MAX } else { search.worth()? };
+            let patience = match exact {
+                true => u64::MAX,
+                false if self.list.total => 2 * FEW as u64,
+                false => search.worth()?,
+            };
             if let Some(found) = self.along(walk, exact, patience)? {
                 return Ok(found);
             }

@@ -54,10 +54,15 @@ pub enum Error {
     #[error("{0}")]
     Forbidden(&'static str),
     /// More row visits than a request may make; names the index that would help, if one would.
-    #[error("the query would read more than {budget} rows")]
+    #[error("the query would read more than {budget} rows{}", advice(index.as_deref()))]
     TooExpensive { budget: u64, index: Option<String> },
     #[error(transparent)]
     Store(#[from] store::Error),
+}
+
+/// What would have helped, as the end of a sentence.
+fn advice(index: Option<&str>) -> String {
+    index.map_or_else(String::new, |index| format!("; an index on {index} would help"))
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

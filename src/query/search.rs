@@ -13,7 +13,7 @@ use crate::query::{Error, Plan, Result, Scope};
 use crate::store::{Order, keys};
 
 /// Most entries of an index that are counted to find out whether it is worth walking.
-const FEW: usize = 1024;
+pub const FEW: usize = 1024;
 
 /// What is done with a record that matches; whether that was enough.
 pub type Match<'m, 'a> = &'m mut dyn FnMut(&mut Evaluator<'a>, Record) -> Result<bool>;

@@ -17,6 +17,7 @@ mod house;
 mod manifest;
 mod people;
 mod proxy;
+mod queries;
 mod records;
 mod secrets;
 mod serve;

@@ -1,0 +1,117 @@
+//! Lists from outside: what indexes are used, paging behind a record, figures by group.
+
+use serde_json::{Value, json};
+
+use crate::house::{Client, House};
+
+const RECORDS: &str = "/api/collections/orders/records";
+const AGGREGATE: &str = "/api/collections/orders/aggregate";
+
+/// Forty orders, open and paid by turns; guests see the open ones, and no margins.
+async fn orders(house: &House) -> Client {
+    let root = house.superuser().await;
+    let defined = root
+        .post(
+            "/api/collections",
+            json!({"name": "orders", "listRule": "status = 'open'", "viewRule": "", "fields": [
+                    {"name": "status", "type": "select", "values": ["open", "paid"], "maxSelect": 1},
+                    {"name": "total", "type": "number"}, {"name": "place", "type": "text"},
+                    {"name": "margin", "type": "number", "hidden": true}],
+                "indexes": ["CREATE INDEX orders_status ON orders (status, total)"]}),
+        )
+        .await;
+    assert_eq!(defined.status, 200, "{}", defined.body);
+    for n in 0..40 {
+        let status = ["open", "paid"][n % 2];
+        let place = ["Bonn", "Kiel", "Ulm"][n % 3];
+        let order = json!({"status": status, "total": n, "place": place, "margin": 1});
+        assert_eq!(root.post(RECORDS, order).await.status, 200);
+    }
+    root
+}
+
+fn totals(body: &Value) -> Vec<u64> {
+    let items = body["items"].as_array().unwrap();
+    items.iter().map(|item| item["total"].as_u64().unwrap()).collect()
+}
+
+async fn plan(root: &Client, query: &str) -> Value {
+    let answer = root.get(&format!("{RECORDS}?explain=1&{query}")).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    serde_json::from_str(answer.header("holdall-plan")).unwrap()
+}
+
+#[tokio::test]
+async fn superusers_can_see_which_index_was_used() {
+    let house = House::new();
+    let root = orders(&house).await;
+
+    let indexed = plan(&root, "filter=status%3D'open'&sort=-total&perPage=5").await;
+    let unindexed = plan(&root, "filter=place%3D'Ulm'&sort=total").await;
+    let by_creation = plan(&root, "perPage=5&skipTotal=1").await;
+    let guests = house.guest().get(&format!("{RECORDS}?explain=1")).await;
+
+    assert_eq!((&indexed["index"], &indexed["rowsReturned"]), (&json!("orders_status"), &json!(5)));
+    assert!(indexed["rowsVisited"].as_u64().unwrap() <= 6, "{indexed}");
+    assert_eq!(
+        (&unindexed["index"], &unindexed["missingIndex"]),
+        (&Value::Null, &json!("orders (place)"))
+    );
+    assert!(by_creation["rowsVisited"].as_u64().unwrap() <= 6, "{by_creation}");
+    assert_eq!(guests.header("holdall-plan"), "");
+}
+
+#[tokio::test]
+async fn lists_continue_behind_a_record() {
+    let house = House::new();
+    orders(&house).await;
+    let guest = house.guest();
+    let mut seen = Vec::new();
+    let mut after = String::new();
+
+    loop {
+        let path = format!("{RECORDS}?sort=-total&perPage=7&skipTotal=1&after={after}");
+        let page = guest.get(&path).await;
+        assert_eq!(page.status, 200, "{}", page.body);
+        let Some(last) = page.body["items"].as_array().unwrap().last() else { break };
+        after = last["id"].as_str().unwrap().to_owned();
+        seen.extend(totals(&page.body));
+    }
+
+    assert_eq!(seen, (0..20).rev().map(|n| n * 2).collect::<Vec<u64>>());
+}
+
+#[tokio::test]
+async fn figures_are_of_what_the_caller_may_list() {
+    let house = House::new();
+    let root = orders(&house).await;
+    let guest = house.guest();
+    let figures = "select=count,sum(total),max(total)&group=status";
+
+    let all = root.get(&format!("{AGGREGATE}?{figures}")).await;
+    let seen = guest.get(&format!("{AGGREGATE}?{figures}")).await;
+    let count = guest.get(AGGREGATE).await;
+    let filtered = guest.get(&format!("{AGGREGATE}?filter=total%3E30&select=avg(total)")).await;
+
+    assert_eq!(
+        all.body,
+        json!({"items": [
+            {"group": {"status": "open"}, "values": {"count": 20, "sum(total)": 380, "max(total)": 38}},
+            {"group": {"status": "paid"}, "values": {"count": 20, "sum(total)": 400, "max(total)": 39}},
+        ]})
+    );
+    assert_eq!(seen.body["items"], json!([all.body["items"][0]]));
+    assert_eq!(count.body, json!({"items": [{"group": {}, "values": {"count": 20}}]}));
+    assert_eq!(filtered.body["items"][0]["values"], json!({"avg(total)": 35}));
+    for refused in [
+        "select=sum(margin)",
+        "group=margin",
+        "select=median(total)",
+        "filter=margin%3D1",
+        "group=zz",
+    ] {
+        assert_eq!(guest.get(&format!("{AGGREGATE}?{refused}")).await.status, 400, "{refused}");
+    }
+    assert_eq!(guest.get("/api/collections/nothing/aggregate").await.status, 404);
+    assert_eq!(guest.get("/api/collections/_superusers/aggregate").await.status, 403);
+}
