@@ -45,9 +45,7 @@ fn meta(meta: &Meta) -> Problems {
     if !meta.sender_address.is_empty() && !email::is_email(&meta.sender_address) {
         problems.add("senderAddress", "validation_is_email", "Must be an e-mail address.");
     }
-    let color = meta.accent_color.as_bytes();
-    let hexadecimal = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
-    if !color.is_empty() && !(color.len() == 7 && color[0] == b'#' && hexadecimal(&color[1..])) {
+    if !meta.accent_color.is_empty() && !is_color(&meta.accent_color) {
         let message = "Must be a colour such as #1055c9.";
         problems.add("accentColor", "validation_length_invalid", message);
     }
@@ -198,6 +196,12 @@ fn url(problems: &mut Problems, name: &str, value: &str) {
         let message = "Must be a URL such as https://example.com.";
         problems.add(name, "validation_is_url", message);
     }
+}
+
+/// `#` and six hexadecimal digits.
+fn is_color(text: &str) -> bool {
+    let digits = text.strip_prefix('#').unwrap_or_default();
+    digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 fn is_url(text: &str) -> bool {
