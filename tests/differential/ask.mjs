@@ -1,6 +1,9 @@
 // Puts the same requests to a server and makes its answers comparable.
 import { isDeepStrictEqual } from 'node:util';
-import { collections, requests } from './cases.mjs';
+import * as accounts from './accounts.mjs';
+import * as records from './records.mjs';
+
+const KINDS = { accounts, records };
 
 async function call(base, token, { method, path, body }) {
   const headers = { ...(body !== undefined && { 'Content-Type': 'application/json' }), ...(token && { Authorization: token }) };
@@ -24,8 +27,10 @@ function comparable({ status, json }) {
   return { status, body: walk(json) };
 }
 
-/** The answers of a server to the requests of a seed. */
-export async function answers(base, email, password, name, seed, count) {
+/** The answers of a server to `count` requests of a kind (a file beside this one) and a seed. */
+export async function answers(base, email, password, kind, seed, count) {
+  const { collections, requests } = KINDS[kind];
+  const name = `df${kind}${seed}`;
   const signedIn = await call(base, '', { method: 'POST', path: '/api/collections/_superusers/auth-with-password', body: { identity: email, password } });
   const token = signedIn.json?.token;
   if (!token) throw new Error(`cannot sign in to ${base}: ${signedIn.status}`);
@@ -36,9 +41,15 @@ export async function answers(base, email, password, name, seed, count) {
     if (made.status !== 200) throw new Error(`cannot define ${collection.name}: ${JSON.stringify(made.json)}`);
     ids[collection.name] = made.json.id;
   }
+  // A token of the account as it is now, whatever happened to it.
+  const tokenOf = async (who) => {
+    if (who === 'guest' || who === 'superuser') return who === 'guest' ? '' : token;
+    const issued = await call(base, token, { method: 'POST', path: `/api/collections/${name}_u/impersonate/${who}`, body: { duration: 60 } });
+    return issued.json?.token ?? '';
+  };
   const given = [];
   for (const request of requests(name, seed, count)) {
-    given.push({ ...request, answer: comparable(await call(base, request.as === 'superuser' ? token : '', request)) });
+    given.push({ ...request, answer: comparable(await call(base, await tokenOf(request.as), request)) });
   }
   for (const collection of collections(name).reverse()) await call(base, token, { method: 'DELETE', path: `/api/collections/${collection.name}` });
   return given;

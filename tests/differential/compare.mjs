@@ -1,5 +1,5 @@
 // Asks two servers the same and prints where they differ.
-// usage: node compare.mjs URL_A EMAIL_A PASSWORD_A URL_B EMAIL_B PASSWORD_B [SEED [COUNT]]
+// usage: node compare.mjs URL_A EMAIL_A PASSWORD_A URL_B EMAIL_B PASSWORD_B KIND SEED COUNT
 import { isDeepStrictEqual } from 'node:util';
 import { answers } from './ask.mjs';
 
@@ -11,14 +11,13 @@ function apart(a, b, path = '') {
   return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((key) => apart(a[key], b[key], `${path}/${key}`));
 }
 
-const [, , urlA, emailA, passwordA, urlB, emailB, passwordB, seed = '1', count = '500'] = process.argv;
-const name = `df${seed}`;
-const a = await answers(urlA, emailA, passwordA, name, Number(seed), Number(count));
-const b = await answers(urlB, emailB, passwordB, name, Number(seed), Number(count));
+const [, , urlA, emailA, passwordA, urlB, emailB, passwordB, kind = 'records', seed = '1', count = '500'] = process.argv;
+const a = await answers(urlA, emailA, passwordA, kind, Number(seed), Number(count));
+const b = await answers(urlB, emailB, passwordB, kind, Number(seed), Number(count));
 let differences = 0;
 for (const [at, { answer, ...request }] of a.entries()) {
   if (isDeepStrictEqual(answer, b[at].answer)) continue;
   differences++;
-  console.log(`#${at} ${JSON.stringify(request)}\n  ${apart(answer, b[at].answer).slice(0, 6).join('\n  ')}`);
+  console.log(`#${at} ${JSON.stringify(request)}\n  ${apart(answer, b[at].answer).slice(0, 6).join('\n  ')}${answer.data ? `\n  A ${JSON.stringify(answer.data)}` : ''}`);
 }
 console.log(`${a.length} requests, ${differences} differences`);

@@ -10,9 +10,9 @@ const kept = new URL('./answers/', import.meta.url);
 
 for (const file of readdirSync(kept)) {
   test(`the answers of ${file}`, async () => {
-    const seed = Number(file.replace('.json', ''));
+    const [kind, seed] = file.replace('.json', '').split('-');
     const expected = JSON.parse(readFileSync(new URL(file, kept), 'utf8'));
-    const given = await answers(HOLDALL_URL, HOLDALL_ADMIN_EMAIL, HOLDALL_ADMIN_PASSWORD, `df${seed}`, seed, expected.length);
+    const given = await answers(HOLDALL_URL, HOLDALL_ADMIN_EMAIL, HOLDALL_ADMIN_PASSWORD, kind, Number(seed), expected.length);
     for (const [at, { answer, ...request }] of given.entries()) assert.deepEqual(answer, expected[at], `#${at} ${JSON.stringify(request)}`);
   });
 }

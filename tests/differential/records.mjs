@@ -1,15 +1,5 @@
-// Makes requests from a seed: the same seed, the same requests.
-
-/** A generator of numbers in [0, 1). */
-function dice(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+// Requests about records, made from a seed: the same seed, the same requests.
+import { dice } from './dice.mjs';
 
 const id = (letter, number) => letter + String(number).padStart(14, '0');
 const OPEN = { listRule: '', viewRule: '', createRule: '', updateRule: '', deleteRule: '' };
