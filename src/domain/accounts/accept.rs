@@ -6,6 +6,7 @@ use crate::auth::random;
 use crate::domain::Problems;
 use crate::domain::Result;
 use crate::domain::accounts::manages;
+use crate::domain::fields::text::cast;
 use crate::domain::fields::{Kind, PasswordOptions, password};
 use crate::domain::record::{Record, Values};
 use crate::domain::request::SUPERUSERS;
@@ -39,7 +40,13 @@ pub struct Change<'a> {
 pub fn accept(change: &Change, values: &mut Values, problems: &mut Problems) -> Result<()> {
     if change.collection.is_auth() {
         let mut own = Account { change, values, manages: None };
-        own.accept(problems)?;
+        let mut refused = Problems::new();
+        own.accept(&mut refused)?;
+        // Who may not do this at all is not told what else is wrong with it.
+        if !refused.is_empty() {
+            *problems = refused;
+            return Ok(());
+        }
     }
     let submitted: Vec<_> = passwords(change).collect();
     for (field, options) in &submitted {
@@ -139,7 +146,7 @@ impl Account<'_> {
         if plain.is_empty() {
             problems.add("password", REQUIRED.0, REQUIRED.1);
         }
-        match self.sent_text("passwordConfirm") {
+        match self.sent_text("passwordConfirm").as_str() {
             "" => problems.add("passwordConfirm", REQUIRED.0, REQUIRED.1),
             confirmed if confirmed != plain => {
                 problems.add("passwordConfirm", MISMATCH.0, MISMATCH.1);
@@ -159,8 +166,11 @@ impl Account<'_> {
             problems.add("oldPassword", REQUIRED.0, REQUIRED.1);
             return Ok(());
         }
+        if ["password", "passwordConfirm"].iter().all(|name| self.sent_text(name).is_empty()) {
+            return Ok(()); // Refused for that already: no need to find out.
+        }
         let hash = old.text_of("password");
-        if !self.change.scope.request.hashing.verify(given, Some(&hash))? {
+        if !self.change.scope.request.hashing.verify(&given, Some(&hash))? {
             let message = "Missing or invalid old password.";
             problems.add("oldPassword", "validation_invalid_old_password", message);
         }
@@ -182,9 +192,12 @@ impl Account<'_> {
         if renew || before.is_empty() { new() } else { before }
     }
 
-    fn sent_text(&self, name: &str) -> &str {
-        let sent = self.change.scope.request.body.get(name);
-        sent.and_then(Value::as_str).unwrap_or_default()
+    /// What was sent under `name`, as a text field would take it.
+    fn sent_text(&self, name: &str) -> String {
+        match self.change.scope.request.body.get(name).map(cast) {
+            Some(Value::String(text)) => text,
+            _ => String::new(),
+        }
     }
 
     fn set(&mut self, name: &str, value: Value) {
