@@ -1,7 +1,7 @@
 //! The fuse box: joins the rooms, and is where rules meet the store.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -18,7 +18,7 @@ use crate::domain::request::{Caller, Request};
 use crate::domain::settings::Settings;
 use crate::domain::{self, Error};
 use crate::store;
-use crate::store::{Home, Outcome, Snapshot, Store, Tx};
+use crate::store::{Home, Mark, Outcome, Snapshot, Store, Tx};
 use crate::telemetry::process;
 use crate::telemetry::trip;
 
@@ -28,6 +28,7 @@ mod limits;
 mod options;
 mod phase;
 mod signing;
+mod start;
 mod throttle;
 
 pub use checks::Condition;
@@ -59,6 +60,8 @@ struct Inner {
     settings: ArcSwap<Settings>,
     throttle: Throttle,
     checks: checks::Running,
+    /// Where a throw-away instance returns to, see `start`.
+    start: OnceLock<Mark>,
     options: Options,
 }
 
@@ -82,6 +85,7 @@ impl App {
             clock,
             phases: Phases::default(),
             checks: checks::Running::default(),
+            start: OnceLock::new(),
             options,
         }));
         signing::start(&app)?;

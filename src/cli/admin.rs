@@ -103,7 +103,7 @@ fn open(config: &Config) -> Result<App> {
 }
 
 /// What a rule said, with the fields it said it of.
-fn in_words(error: Error) -> Failure {
+pub fn in_words(error: Error) -> Failure {
     match error {
         Error::Invalid { message, problems } => {
             let problems = problems.into_json();

@@ -8,7 +8,7 @@ use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches, value_parser};
 use crate::config::settings::{Kind, SETTINGS, Setting};
 use crate::config::{Config, Sources};
 
-const HEADING: &str = "Settings (also in holdall.toml and the environment)";
+pub const HEADING: &str = "Settings (also in holdall.toml and the environment)";
 
 /// What stands on the line, by key; nothing is checked yet.
 #[derive(Debug, Clone, Default)]

@@ -8,6 +8,7 @@ use clap::Subcommand;
 
 pub mod admin;
 mod client;
+mod commands;
 mod completions;
 mod config;
 mod control;
@@ -18,6 +19,7 @@ mod group;
 mod healthcheck;
 mod log_level;
 mod password;
+mod seed;
 mod serve;
 mod store;
 mod version;
@@ -71,6 +73,8 @@ enum Command {
     Config(config::Command),
     /// Print a script that completes commands and flags in a shell.
     Completions(completions::Completions),
+    /// Print the reference of all commands, as Markdown.
+    Commands,
     /// Print which version this is.
     Version(version::Version),
 }
@@ -121,6 +125,7 @@ impl Cli {
             Command::Wait(wait) => wait.run(out)?,
             Command::Config(config) => config.run(out)?,
             Command::Completions(completions) => completions.run(out)?,
+            Command::Commands => commands::run(out)?,
             Command::Version(version) => version.run(out)?,
         }
         Ok(ExitCode::SUCCESS)

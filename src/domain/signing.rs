@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::Safe;
@@ -43,6 +44,20 @@ pub fn ring(read: &dyn Read, safe: &Safe) -> Result<Arc<Ring>> {
         };
         Ok::<_, Error>(Ring::new(stored(read)?.keys.iter().filter_map(opened).collect()))
     })
+}
+
+/// The keys as they are stored, for whoever takes the store back to an earlier moment.
+pub fn kept(read: &dyn Read) -> Result<Option<Bytes>> {
+    Ok(read.get(&keys::document(DOCUMENT))?)
+}
+
+/// Puts what was kept back, if there is no key.
+pub fn keep_again(tx: &mut Tx, kept: &Bytes) -> Result<()> {
+    let key = keys::document(DOCUMENT);
+    if tx.get(&key)?.is_none() {
+        tx.put(&key, kept.clone())?;
+    }
+    Ok(())
 }
 
 /// Whether there is a key to sign with.

@@ -31,6 +31,7 @@ mod routes;
 pub mod serve;
 mod settings;
 mod streamed;
+mod testing;
 mod throttle;
 pub mod tls;
 mod users;
@@ -76,6 +77,7 @@ fn routes(app: &App) -> Router {
         .at("/api/collections/{collection}/impersonate/{id}", post(accounts::impersonate))
         .at("/.well-known/jwks.json", get(jwks::show))
         // Operations.
+        .at("/api/test/reset", post(testing::reset))
         .at("/api/settings", get(settings::show).patch(settings::change))
         .otherwise(move |request| files.clone().answer(request))
         .open(app)

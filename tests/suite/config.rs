@@ -178,11 +178,13 @@ fn secrets_come_from_files_without_their_last_newline() {
 }
 
 #[test]
-fn reference_page_is_what_the_binary_says() {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/web/docs/configuration.md");
+fn reference_pages_are_what_the_binary_says() {
+    for (line, page) in [("config reference", "configuration.md"), ("commands", "commands.md")] {
+        let path = format!("{}/web/docs/{page}", env!("CARGO_MANIFEST_DIR"));
 
-    let said = Holdall::new("config reference").run().out;
+        let said = Holdall::new(line).run().out;
 
-    let kept = std::fs::read_to_string(page).unwrap_or_default();
-    assert!(said == kept, "stale: run `holdall config reference > web/docs/configuration.md`");
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(said == kept, "stale: run `holdall {line} > web/docs/{page}`");
+    }
 }

@@ -5,6 +5,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::command::{Done, Holdall};
+use crate::house::{Client, House};
 
 fn exec(script: &str) -> Holdall {
     Holdall::new("exec -- sh -c").arg(script)
@@ -133,4 +134,41 @@ fn whole_group_is_gone_when_the_command_is_killed_or_just_ends() {
         assert_eq!(done.code, code, "{}", done.err);
         assert_ends(done.out.trim().parse().expect("a process id"));
     }
+}
+
+#[tokio::test]
+async fn seeded_world_comes_back_with_a_reset() {
+    let schema = r#"[{"name": "notes", "type": "base", "listRule": "", "createRule": "",
+        "fields": [{"name": "title", "type": "text"}]}]"#;
+    let (mut command, home) = Holdall::new("exec --schema schema --seed seed -- sh -c")
+        .arg("echo $HOLDALL_URL; sleep 300")
+        .into_command();
+    for (name, text) in
+        [("schema/all.json", schema), ("seed/10-notes.jsonl", "{\"title\": \"a\"}\n")]
+    {
+        std::fs::create_dir_all(home.path().join(name).parent().unwrap()).unwrap();
+        std::fs::write(home.path().join(name), text).unwrap();
+    }
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut url = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut url).unwrap();
+    let guest = Client::of(url.trim().trim_start_matches("http://").parse().unwrap());
+    let notes = "/api/collections/notes/records";
+    let total = async || guest.get(notes).await.body["totalItems"].clone();
+
+    assert_eq!(total().await, 1);
+    assert_eq!(guest.post(notes, serde_json::json!({"title": "b"})).await.status, 200);
+    assert_eq!(total().await, 2);
+    assert_eq!(guest.post("/api/test/reset", serde_json::json!({})).await.status, 204);
+    assert_eq!(total().await, 1);
+
+    send(child.id(), libc::SIGTERM);
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+}
+
+#[tokio::test]
+async fn instances_that_are_kept_know_no_reset() {
+    let house = House::new();
+
+    assert_eq!(house.guest().post("/api/test/reset", serde_json::json!({})).await.status, 404);
 }

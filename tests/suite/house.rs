@@ -130,6 +130,11 @@ impl Drop for House {
 }
 
 impl Client {
+    /// Somebody who calls a house that runs elsewhere.
+    pub fn of(address: SocketAddr) -> Self {
+        Self { address, headers: HeaderMap::new() }
+    }
+
     /// The same caller, with one more header on every request.
     pub fn with(mut self, name: &'static str, value: &str) -> Self {
         self.headers.insert(name, value.parse().expect("a header value"));
