@@ -3,6 +3,7 @@
 // In tests a panic is the answer.
 #![allow(clippy::unwrap_used)]
 
+mod faults;
 mod kill;
 mod power;
 mod product;

@@ -102,7 +102,7 @@ fn check(image: &Path, acknowledged: &[u64]) -> Result<(), String> {
     Ok(())
 }
 
-fn build_recorder(home: &Path) -> Option<PathBuf> {
+pub fn build_recorder(home: &Path) -> Option<PathBuf> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/crash/power/recorder.c");
     let library = home.join("recorder.so");
     let built = Command::new("cc")

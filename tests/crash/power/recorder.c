@@ -1,6 +1,8 @@
 // Records what a program does to files below $RECORD_DIR, and what it prints, in one total order:
 // every write, truncation, creation, rename, removal and sync. For LD_PRELOAD.
 //
+// With $FAIL_SYNC=n, syncs of files in a folder `journal` fail from the n-th on, as a dying disk's do.
+//
 // The record is written to $RECORD. An entry: u8 kind, u64 inode, u64 offset, u64 length,
 // u32 n1, u32 n2, then n1 and n2 bytes.
 #define _GNU_SOURCE
@@ -255,10 +257,23 @@ int fallocate(int fd, int mode, off_t offset, off_t length) {
     return fallocate64(fd, mode, offset, length);
 }
 
+static int must_fail(int fd) {
+    static int syncs;
+    char link[64], path[PATH] = {0}, *from = getenv("FAIL_SYNC");
+    if (!from) return 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    if (readlink(link, path, sizeof path - 1) < 0 || !strstr(path, "/journal/")) return 0;
+    return __sync_add_and_fetch(&syncs, 1) >= atoi(from);
+}
+
 static int do_sync(int fd, const char *name) {
     int (*real)(int) = dlsym(RTLD_NEXT, name);
     uint64_t inode;
     if (!tracked(fd, &inode)) return real(fd);
+    if (must_fail(fd)) {
+        errno = EIO;
+        return -1;
+    }
     pthread_mutex_lock(&lock);
     uint64_t id = entries;
     entry(SYNC_BEGIN, inode, id, 0, 0, 0, 0, 0);
