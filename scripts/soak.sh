@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export HOLDALL_SOAK=1
-exec cargo test --locked --release --quiet -- --nocapture --test-threads=1 soak crash power model simulation
+exec cargo test --locked --release --quiet -- --nocapture --test-threads=1 soak kill power faults model simulation

@@ -199,7 +199,7 @@ impl Shared {
         core.writer.begin();
         let mut draft = Draft::default();
         let mut verdicts = Vec::with_capacity(group.len());
-        // Dropped at the end: their views keep the window as the validation needs it.
+        // Kept until all are validated: their views keep the window as that needs it.
         let mut views = Vec::with_capacity(group.len());
         for mut request in group {
             let verdict = match self.validate(&mut request) {
@@ -213,6 +213,8 @@ impl Shared {
             views.push(request.view);
             verdicts.push((request.party, verdict));
         }
+        // Not longer, or the group could not be applied before the next one comes.
+        drop(views);
         if draft.batches.is_empty() {
             return verdicts;
         }

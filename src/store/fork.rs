@@ -80,6 +80,13 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_left_to_do_when_no_snapshot_is_held() {
+        let store = Store::open(options(Home::Memory)).unwrap();
+        put(&store, "R1", "red");
+        assert_eq!(store.stats().window_keys, 0, "a mark would have to copy it");
+    }
+
+    #[test]
     fn reset_goes_back_to_the_mark_and_ends_snapshots() {
         let store = Store::open(options(Home::Memory)).unwrap();
         put(&store, "R1", "red");

@@ -235,21 +235,3 @@ fn writers_stop_before_the_disk_is_full_and_readers_go_on() {
     assert!(store.stats().read_only);
     assert_eq!(get(&store, "a").unwrap(), "1");
 }
-
-#[test]
-#[ignore = "a figure, not a promise: cargo test --lib opening_time -- --ignored --nocapture"]
-fn opening_time() {
-    let home = tempfile::tempdir().unwrap();
-    for round in 0..5 {
-        let path = home.path().join(format!("new-{round}"));
-        let begun = std::time::Instant::now();
-        let store = in_files(&path);
-        let opened = begun.elapsed();
-        put(&store, "a", "b");
-        let written = begun.elapsed() - opened;
-        drop(store);
-        let begun = std::time::Instant::now();
-        drop(in_files(&path));
-        println!("new {opened:?}, first write {written:?}, again with close {:?}", begun.elapsed());
-    }
-}

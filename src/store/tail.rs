@@ -63,14 +63,14 @@ impl Store {
 impl Tail {
     /// The next group; `None` if there is none yet. [`Error::TooOld`] if it is not kept any more:
     /// start again from a snapshot.
-    pub fn next(&mut self) -> Result<Option<Arc<Group>>> {
+    pub fn read(&mut self) -> Result<Option<Arc<Group>>> {
         let head = position::seq(self.shared.head.load(SeqCst));
         if self.seq >= head {
             return Ok(None);
         }
         let group = match self.shared.recent.after(self.seq) {
             Some(group) => group,
-            None => Arc::new(self.from_files()?),
+            None => Arc::new(self.read_files()?),
         };
         self.seq = group.seq;
         Ok(Some(group))
@@ -80,7 +80,7 @@ impl Tail {
     pub fn wait(&mut self, patience: Duration) -> Result<Option<Arc<Group>>> {
         let until = Instant::now() + patience;
         loop {
-            if let Some(group) = self.next()? {
+            if let Some(group) = self.read()? {
                 return Ok(Some(group));
             }
             let mut groups = self.shared.recent.groups.lock();
@@ -94,7 +94,7 @@ impl Tail {
         }
     }
 
-    fn from_files(&mut self) -> Result<Group> {
+    fn read_files(&mut self) -> Result<Group> {
         let Some(directory) = &self.shared.directory else { return Err(Error::TooOld) };
         let mut reader = match self.reader.take().filter(|reader| reader.seq() == self.seq) {
             Some(reader) => reader,
@@ -156,7 +156,7 @@ mod tests {
     use crate::store::open::{Home, Options};
 
     fn read_all(tail: &mut Tail) -> Vec<u64> {
-        std::iter::from_fn(|| tail.next().unwrap()).map(|group| group.seq).collect()
+        std::iter::from_fn(|| tail.read().unwrap()).map(|group| group.seq).collect()
     }
 
     #[test]
@@ -171,11 +171,11 @@ mod tests {
                     tx.put(b"k", n.to_string())
                 };
                 store.write(noted).unwrap();
-                let group = tail.next().unwrap().unwrap();
+                let group = tail.read().unwrap().unwrap();
                 assert_eq!(group.commits[0].note, format!("by {n}"));
                 let value = Bytes::from(n.to_string());
                 assert_eq!(group.commits[0].ops, [Op::Put { key: "k".into(), value }]);
-                assert_eq!(tail.next().unwrap(), None);
+                assert_eq!(tail.read().unwrap(), None);
             }
             assert_eq!(read_all(&mut store.tail(15)), [16, 17, 18, 19, 20]);
         }
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(read_all(&mut store.tail(0)), (1..=201).collect::<Vec<_>>());
         assert_eq!(read_all(&mut store.tail(150)), (151..=201).collect::<Vec<_>>());
         store.make_base().unwrap();
-        assert!(matches!(store.tail(0).next(), Err(Error::TooOld)));
+        assert!(matches!(store.tail(0).read(), Err(Error::TooOld)));
         assert_eq!(read_all(&mut store.tail(200)), [201]);
     }
 

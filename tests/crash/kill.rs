@@ -12,9 +12,9 @@ use crate::product::{self, Model, Random, THREADS};
 /// In the environment of a child: the store it is to write to until it dies.
 const CHILD: &str = "HOLDALL_CRASH_CHILD";
 
-/// `HOLDALL_CRASH_CYCLES` makes it longer (`make soak`).
+/// More of them in `make soak`.
 fn cycles() -> u64 {
-    std::env::var("HOLDALL_CRASH_CYCLES").ok().and_then(|n| n.parse().ok()).unwrap_or(100)
+    if std::env::var_os("HOLDALL_SOAK").is_some() { 2_000 } else { 100 }
 }
 
 #[test]
