@@ -74,16 +74,16 @@ impl Resolver<'_> {
         let value = request.body.get(&first.name);
         let collection = self.collection.clone();
         let field = collection.field(&first.name);
-        if let (Some((_, field)), [_, ..]) = (field, rest) {
-            if let Kind::Relation(options) = &field.kind {
-                let Some(target) = self.schema.find(&options.collection_id).cloned() else {
-                    return wrong(at, format!("{} points nowhere", first.name));
-                };
-                let slot = self.body_slot(at, &first.name, value)?;
-                self.slots[slot].loads = true;
-                let rest = Place { slot, collection: target, guarded: 0, levels: 1, at, rest };
-                return self.field_path(rest, modifier);
-            }
+        if let (Some((_, field)), [_, ..]) = (field, rest)
+            && let Kind::Relation(options) = &field.kind
+        {
+            let Some(target) = self.schema.find(&options.collection_id).cloned() else {
+                return wrong(at, format!("{} points nowhere", first.name));
+            };
+            let slot = self.body_slot(at, &first.name, value)?;
+            self.slots[slot].loads = true;
+            let rest = Place { slot, collection: target, guarded: 0, levels: 1, at, rest };
+            return self.field_path(rest, modifier);
         }
         let found = rest.iter().fold(value, |value, segment| inside(value?, &segment.name));
         match modifier {

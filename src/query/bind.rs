@@ -63,10 +63,10 @@ pub fn query(
     let mut resolver = Resolver::new(schema, request, collection);
     let mut terms = Vec::new();
     let mut guarded = 0;
-    if let Some(text) = texts.rule {
-        if let Some(expr) = parser::parse(text)? {
-            terms.push(unbound(&mut resolver, text, &expr, &mut guarded)?);
-        }
+    if let Some(text) = texts.rule
+        && let Some(expr) = parser::parse(text)?
+    {
+        terms.push(unbound(&mut resolver, text, &expr, &mut guarded)?);
     }
     let client = !request.caller.is_superuser();
     if client {

@@ -312,7 +312,7 @@ fn sorts_are_checked() {
             "{sort}"
         );
     }
-    let nine = vec!["id"; 9].join(",");
+    let nine = ["id"; 9].join(",");
     refused(&World::guest(), "note", "", &nine);
     let found = |sort: &str| world().ids(&World::guest(), "note", "", "", sort).unwrap();
     assert_eq!(found(" + title , -id "), ["n1", "n3", "n2"]);

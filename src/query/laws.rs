@@ -41,10 +41,15 @@ fn collections() -> Vec<crate::domain::schema::Collection> {
     ]
 }
 
+/// Name, number, tags and boss.
+type Person = (u8, u8, Vec<u8>, Option<u8>);
+/// Name, number, whether it is open, members and lead.
+type Team = (u8, u8, bool, Vec<u8>, Option<u8>);
+
 #[derive(Debug, Clone)]
 struct Data {
-    people: Vec<(u8, u8, Vec<u8>, Option<u8>)>,
-    teams: Vec<(u8, u8, bool, Vec<u8>, Option<u8>)>,
+    people: Vec<Person>,
+    teams: Vec<Team>,
     posts: Vec<(u8, Option<u8>)>,
 }
 

@@ -309,10 +309,11 @@ impl<'a> Resolver<'a> {
         };
         side.guarded = place.guarded;
         let private = place.collection.is_auth() && field.name == "email";
-        if private && self.trust == Trust::Client {
-            if let Some((visibility, _)) = place.collection.field("emailVisibility") {
-                side.emails.push((place.slot, visibility));
-            }
+        if private
+            && self.trust == Trust::Client
+            && let Some((visibility, _)) = place.collection.field("emailVisibility")
+        {
+            side.emails.push((place.slot, visibility));
         }
         Ok(side)
     }

@@ -76,10 +76,11 @@ impl<'a> Search<'a> {
         if let Some(few) = self.few()? {
             for id in &few.ids {
                 let found = rows::find(self.scope, self.collection, id, self.spent)?;
-                if let Some(record) = found {
-                    if at.matches(&record)? && visit(&mut at, record)? {
-                        break;
-                    }
+                if let Some(record) = found
+                    && at.matches(&record)?
+                    && visit(&mut at, record)?
+                {
+                    break;
                 }
             }
             return Ok(few.index);
