@@ -18,6 +18,7 @@ pub mod expand;
 pub mod fields;
 pub mod indexes;
 pub mod json;
+pub mod openapi;
 pub mod pick;
 pub mod record;
 pub mod records;

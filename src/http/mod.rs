@@ -24,6 +24,7 @@ mod health;
 mod jwks;
 pub mod limits;
 mod metrics;
+mod openapi;
 mod otherwise;
 mod proxy;
 mod records;
@@ -50,6 +51,7 @@ fn routes(app: &App) -> Router {
         .probe("/startup", get(health::startup))
         .probe("/api/health", get(health::api))
         .probe_if(!app.has_metrics_apart(), "/metrics", get(metrics::show))
+        .at("/api/openapi.json", get(openapi::show))
         // Collections.
         .at("/api/collections", get(collections::list).post(collections::create))
         .at("/api/collections/import", put(collections::import))

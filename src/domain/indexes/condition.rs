@@ -46,7 +46,7 @@ fn term(reader: &mut Reader, depth: usize) -> Result<String, String> {
     if !column.chars().all(|letter| letter.is_alphanumeric() || letter == '_') {
         return Err(reader.expected("a column name"));
     }
-    reader.next();
+    reader.take();
     if reader.take_word("IS") {
         let not = reader.take_word("NOT");
         reader.word("NULL")?;
@@ -59,7 +59,7 @@ fn term(reader: &mut Reader, depth: usize) -> Result<String, String> {
         Some(Token::Sign(sign @ ("<" | "<=" | ">" | ">="))) => sign,
         _ => return Err(reader.expected("a comparison")),
     };
-    reader.next();
+    reader.take();
     let minus = if reader.take_sign("-") { "-" } else { "" };
     let literal = match reader.peek() {
         Some(Token::Number(number)) if number.parse::<f64>().is_ok() && !number.ends_with('.') => {
@@ -74,7 +74,7 @@ fn term(reader: &mut Reader, depth: usize) -> Result<String, String> {
         }
         _ => return Err(reader.expected("a literal")),
     };
-    reader.next();
+    reader.take();
     Ok(format!("{column} {operator} {literal}"))
 }
 

@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
         self.tokens.get(self.at).map(|(_, token)| token)
     }
 
-    pub fn next(&mut self) -> Option<&'a Token> {
+    pub fn take(&mut self) -> Option<&'a Token> {
         let token = self.peek();
         self.at += 1;
         token
