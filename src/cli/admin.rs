@@ -85,7 +85,7 @@ pub fn change_password(app: &App, door: &str, email: &str, password: &Secret) ->
 }
 
 /// Opens the files, which no server has open.
-fn open(config: &Config) -> Result<App> {
+pub(super) fn open(config: &Config) -> Result<App> {
     if config.store == config::Home::Memory {
         let words = "a store in memory keeps no superusers; set HOLDALL_ADMIN_EMAIL and \
                      HOLDALL_ADMIN_PASSWORD_FILE for the server instead";

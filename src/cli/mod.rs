@@ -17,6 +17,7 @@ mod failure;
 mod flags;
 mod group;
 mod healthcheck;
+mod keys;
 mod log_level;
 mod password;
 mod seed;
@@ -62,6 +63,9 @@ enum Command {
     /// Look after the data directory: check it, make its state anew.
     #[command(subcommand)]
     Store(store::Command),
+    /// Rotate the keys that tokens are signed with.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Ask a running server whether it is ready; for images that have no curl.
     Healthcheck(healthcheck::Healthcheck),
     /// Tell or change what a running server writes to its log.
@@ -120,6 +124,7 @@ impl Cli {
             Command::Exec(exec) => return exec.run(),
             Command::Admin(admin) => admin.run(out)?,
             Command::Store(store) => store.run(out)?,
+            Command::Keys(keys) => keys.run(out)?,
             Command::Healthcheck(healthcheck) => healthcheck.run(out)?,
             Command::LogLevel(log_level) => log_level.run(out)?,
             Command::Wait(wait) => wait.run(out)?,

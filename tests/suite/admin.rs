@@ -9,7 +9,7 @@ use holdall::store::Home;
 use serde_json::json;
 
 use crate::command::{Done, Holdall};
-use crate::house::House;
+use crate::house::{House, SUPERUSER};
 
 const PASSWORD: &str = "tr0ub4dor and three";
 
@@ -84,4 +84,29 @@ fn a_store_in_memory_has_nobody_to_create() {
 
     assert_eq!(refused.code, 2);
     assert!(refused.err.contains("HOLDALL_ADMIN_EMAIL"), "{}", refused.err);
+}
+
+#[tokio::test]
+async fn a_new_key_signs_and_the_old_one_goes_on_verifying() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let open = || House::with(Options { home: Home::Files(data.clone()), ..Options::default() });
+    let door = "/api/collections/_superusers/auth-with-password";
+    let details = json!({"identity": SUPERUSER.0, "password": SUPERUSER.1});
+    let house = open();
+    let old = house.guest().post(door, details.clone()).await.body["token"].clone();
+    drop(house);
+
+    let rotated = Holdall::new("keys rotate --data").arg(data.to_str().unwrap()).run();
+
+    assert_eq!(rotated.code, 0, "{rotated:?}");
+    let house = open();
+    let keys = house.guest().get("/.well-known/jwks.json").await.body["keys"].clone();
+    assert_eq!(keys.as_array().unwrap().len(), 2);
+    assert!(rotated.out.contains(keys[0]["kid"].as_str().unwrap()), "{rotated:?}");
+    let new = house.guest().post(door, details).await.body["token"].clone();
+    for token in [old, new] {
+        let root = house.guest().holding(token.as_str().unwrap());
+        assert_eq!(root.get("/api/settings").await.status, 200);
+    }
 }

@@ -12,7 +12,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use crate::app::App;
 use crate::cli::control::{Answer, LINE_MAX_BYTES, NAME, Order, Socket};
-use crate::cli::{Result, admin, log_level};
+use crate::cli::{Result, admin, keys, log_level};
 use crate::config::secret::Secret;
 
 /// A command says its order at once; who does not is not one.
@@ -87,6 +87,7 @@ fn obey(app: &App, order: Order, uid: u32) -> Result<String> {
         Order::CreateAdmin { email, password } => {
             admin::create(app, &door, &email, &Secret::new(password))
         }
+        Order::RotateKeys => keys::rotate(app),
         Order::ChangeAdminPassword { email, password } => {
             admin::change_password(app, &door, &email, &Secret::new(password))
         }

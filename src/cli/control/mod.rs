@@ -38,6 +38,7 @@ pub enum Order {
         email: String,
         password: String,
     },
+    RotateKeys,
 }
 
 /// What came of it, in words for a person.
