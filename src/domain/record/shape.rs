@@ -88,7 +88,8 @@ impl Shape {
         let position: Vec<_> = collection.fields.iter().map(place).collect();
         let email = if is_auth { named(EMAIL).and_then(|field| position[field]) } else { None };
         let shown = |field: &&Field| {
-            !matches!(field.kind, Kind::Password(_)) && !(is_auth && field.name == TOKEN_KEY)
+            let secret = is_auth && field.name == TOKEN_KEY;
+            !secret && !matches!(field.kind, Kind::Password(_))
         };
         let hidden = |position: &usize| slots[*position].hidden;
         let field =
