@@ -65,6 +65,9 @@ found "a record is written and read through the Service"
 $rig pexec holdall/holdall-0 /holdall healthcheck >/dev/null || fail "the health check in the container"
 ok "the binary's own health check works inside the container"
 
+$rig pexec holdall/holdall-0 /holdall log-level debug >/dev/null || fail "a command that speaks to the running server"
+ok "commands reach the running server inside the pod, where its directory is locked"
+
 restarts() { kubectl -n holdall get pod holdall-0 -o jsonpath='{.status.containerStatuses[0].restartCount}'; }
 before=$(restarts)
 uid=$(kubectl -n holdall get pod holdall-0 -o jsonpath='{.metadata.uid}')
