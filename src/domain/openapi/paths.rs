@@ -202,6 +202,14 @@ fn routes() -> Vec<Route> {
             false,
         ),
         (
+            "post",
+            "/api/test/reset",
+            "testReset",
+            "Back to the state after seeding; throw-away instances only",
+            Nothing,
+            false,
+        ),
+        (
             "get",
             "/api/settings",
             "settings",
