@@ -10,8 +10,9 @@ use anyhow::Context;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::app::App;
+use crate::app::{App, Phase};
 use crate::cli::control::{Answer, LINE_MAX_BYTES, NAME, Order, Socket};
+use crate::cli::failure::Failure;
 use crate::cli::{Result, admin, keys, log_level};
 use crate::config::secret::Secret;
 
@@ -80,9 +81,17 @@ async fn hear(stream: &mut UnixStream) -> anyhow::Result<(Order, u32)> {
     Ok((order.context("the order is not understood: is the command of another version?")?, uid))
 }
 
+fn ready(app: &App) -> Result<String> {
+    match app.phases().now() {
+        Phase::Serving => Ok("the server is well".to_owned()),
+        Phase::Starting | Phase::Draining => Err(Failure::failed("the server is not ready")),
+    }
+}
+
 fn obey(app: &App, order: Order, uid: u32) -> Result<String> {
     let door = uid.to_string();
     match order {
+        Order::Ready => ready(app),
         Order::LogLevel { level } => log_level::set(level.as_deref(), &door),
         Order::CreateAdmin { email, password } => {
             admin::create(app, &door, &email, &Secret::new(password))

@@ -26,6 +26,8 @@ const LINE_MAX_BYTES: u64 = 64 << 10;
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
+    /// Tell whether requests are served.
+    Ready,
     /// Tell the log level, or change it first.
     LogLevel {
         level: Option<String>,
