@@ -35,6 +35,7 @@ pub type Done = Option<Vec<u8>>;
 /// Runs `entries` in order: later ones see what earlier ones did. An entry that could not be read is
 /// `None`, and fails when its turn comes.
 pub fn run(tx: &mut Tx, request: &Request, entries: &[Option<Entry>]) -> Result<Vec<Done>> {
+    tx.allow_bulk();
     let mut done = Vec::with_capacity(entries.len());
     for (index, entry) in entries.iter().enumerate() {
         match change(tx, request, entry.as_ref()) {

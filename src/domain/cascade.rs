@@ -24,6 +24,7 @@ enum Fate {
 
 /// Deletes `record`. Who refers to it loses the reference, goes too, or forbids all of it.
 pub fn delete(tx: &mut Tx, schema: &Arc<Schema>, record: &Record, now_ms: i64) -> Result<()> {
+    tx.allow_bulk();
     // A list instead of recursion: chains of records may be longer than the stack is deep.
     let mut doomed = vec![record.clone()];
     let mut forbidding = Vec::new();
