@@ -1,7 +1,7 @@
 //! Whether the options of a field make sense together.
 
 use crate::domain::Problems;
-use crate::domain::fields::{DomainOptions, Kind, TextOptions};
+use crate::domain::fields::{DomainOptions, Kind, PasswordOptions, SelectOptions, TextOptions};
 use crate::domain::fields::{date, number, pattern};
 
 const TOO_SMALL: &str = "validation_min_greater_equal_than_required";
@@ -50,22 +50,7 @@ pub fn options(kind: &Kind) -> Problems {
                 }
             }
         }
-        Kind::Select(options) => {
-            let values = &options.values;
-            let twice = |(at, value): (usize, &String)| values[..at].contains(value);
-            if values.is_empty() || values.iter().any(String::is_empty) {
-                problems.add(
-                    "values",
-                    "validation_required",
-                    "There must be values to choose from.",
-                );
-            } else if values.iter().enumerate().any(twice) {
-                problems.add("values", "validation_duplicated_value", "Values must be distinct.");
-            }
-            if options.max_select > values.len() as u64 {
-                problems.add("maxSelect", TOO_LARGE, "Must not be more than there are values.");
-            }
-        }
+        Kind::Select(options) => select(options, &mut problems),
         Kind::File(options) => {
             if options.thumbs.iter().any(|size| !is_thumb(size)) {
                 let message = "Sizes look like 100x100, 100x0 or 0x100, with t, b or f behind.";
@@ -80,24 +65,7 @@ pub fn options(kind: &Kind) -> Problems {
                 problems.add("maxSelect", TOO_SMALL, "Must not be below minSelect.");
             }
         }
-        Kind::Password(options) => {
-            if options.max != 0 && options.max < options.min {
-                problems.add("max", TOO_SMALL, "Must not be below min.");
-            }
-            if options.min > 71 {
-                problems.add("min", TOO_LARGE, "Must be no more than 71.");
-            }
-            if options.max > 71 {
-                problems.add("max", TOO_LARGE, "Must be no more than 71.");
-            }
-            if options.cost != 0 && !COST_BOUNDS.contains(&options.cost) {
-                let code = if options.cost < 4 { TOO_SMALL } else { TOO_LARGE };
-                problems.add("cost", code, "Must be between 4 and 31.");
-            }
-            if !options.pattern.is_valid() {
-                problems.add("pattern", "validation_invalid_regex", "Is not a regular expression.");
-            }
-        }
+        Kind::Password(options) => password(options, &mut problems),
         Kind::Bool | Kind::Editor(_) | Kind::Json(_) | Kind::GeoPoint => {}
     }
     problems
@@ -131,6 +99,38 @@ fn text(options: &TextOptions, problems: &mut Problems) {
             "validation_invalid_autogenerate_pattern_value",
             message,
         );
+    }
+}
+
+fn password(options: &PasswordOptions, problems: &mut Problems) {
+    if options.max != 0 && options.max < options.min {
+        problems.add("max", TOO_SMALL, "Must not be below min.");
+    }
+    if options.min > 71 {
+        problems.add("min", TOO_LARGE, "Must be no more than 71.");
+    }
+    if options.max > 71 {
+        problems.add("max", TOO_LARGE, "Must be no more than 71.");
+    }
+    if options.cost != 0 && !COST_BOUNDS.contains(&options.cost) {
+        let code = if options.cost < 4 { TOO_SMALL } else { TOO_LARGE };
+        problems.add("cost", code, "Must be between 4 and 31.");
+    }
+    if !options.pattern.is_valid() {
+        problems.add("pattern", "validation_invalid_regex", "Is not a regular expression.");
+    }
+}
+
+fn select(options: &SelectOptions, problems: &mut Problems) {
+    let values = &options.values;
+    let twice = |(at, value): (usize, &String)| values[..at].contains(value);
+    if values.is_empty() || values.iter().any(String::is_empty) {
+        problems.add("values", "validation_required", "There must be values to choose from.");
+    } else if values.iter().enumerate().any(twice) {
+        problems.add("values", "validation_duplicated_value", "Values must be distinct.");
+    }
+    if options.max_select > values.len() as u64 {
+        problems.add("maxSelect", TOO_LARGE, "Must not be more than there are values.");
     }
 }
 
