@@ -75,7 +75,7 @@ test-cluster: release ## The manifest on a real API server (a few minutes; not p
 measure: release ## The figures of the static binary: size, start, memory
 	@scripts/measure.sh
 
-bench: release ## The store against SQLite, in one run
+bench: ## The store against SQLite, in one run
 	@scripts/bench.sh
 
 soak: build ## The long versions of the crash, power-loss and model tests

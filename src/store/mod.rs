@@ -16,8 +16,6 @@ mod commit;
 #[cfg(test)]
 mod contract;
 pub mod directory;
-#[cfg(test)]
-mod figures;
 mod fork;
 mod home;
 mod journal;
