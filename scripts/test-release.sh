@@ -16,18 +16,21 @@ passed=2
 
 if [ "$(id -u)" = 0 ] && unshare --mount true 2>/dev/null; then
     root=$(mktemp -d)
+    chmod 755 "$root"
     mkdir "$root/data"
     cp "$binary" "$root/holdall"
     chown 10001:10001 "$root/data"
     # A private mount namespace: the root is read-only, only /data can be written.
     unshare --mount bash -euc '
         mount --bind "$1" "$1" && mount --bind "$1/data" "$1/data" && mount -o remount,ro,bind "$1"
-        chroot --userspec=10001:10001 "$1" /holdall exec --store memory -- /holdall healthcheck
+        chroot --userspec=10001:10001 "$1" /holdall exec -- /holdall healthcheck
         chroot --userspec=10001:10001 "$1" /holdall serve --listen 127.0.0.1:0 --data /data/store --ready-file /data/ready &
         server=$!
         for _ in $(seq 200); do [ -s "$1/data/ready" ] && break; sleep 0.05; done
         [ -s "$1/data/ready" ] || { echo "did not become ready" >&2; kill $server; exit 1; }
-        chroot --userspec=10001:10001 "$1" /holdall healthcheck --data /data/store
+        HOLDALL_URL=$(sed "s/.*\"url\":\"\([^\"]*\)\".*/\1/" "$1/data/ready")
+        export HOLDALL_URL
+        chroot --userspec=10001:10001 "$1" /holdall healthcheck
         kill -TERM $server && wait $server
     ' - "$root" >/dev/null 2>"$root.log" || { cat "$root.log" >&2; fail "does not run in an empty root"; }
     rm -rf "$root" "$root.log"
