@@ -26,8 +26,9 @@ if [ "$(id -u)" = 0 ] && unshare --mount true 2>/dev/null; then
         chroot --userspec=10001:10001 "$1" /holdall exec -- /holdall healthcheck
         chroot --userspec=10001:10001 "$1" /holdall serve --listen 127.0.0.1:0 --data /data/store --ready-file /data/ready &
         server=$!
+        trap "kill $server 2>/dev/null || true" EXIT
         for _ in $(seq 200); do [ -s "$1/data/ready" ] && break; sleep 0.05; done
-        [ -s "$1/data/ready" ] || { echo "did not become ready" >&2; kill $server; exit 1; }
+        [ -s "$1/data/ready" ] || { echo "did not become ready" >&2; exit 1; }
         HOLDALL_URL=$(sed "s/.*\"url\":\"\([^\"]*\)\".*/\1/" "$1/data/ready")
         export HOLDALL_URL
         chroot --userspec=10001:10001 "$1" /holdall healthcheck

@@ -169,8 +169,10 @@ impl Sled {
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        let Some(value) = self.db.get(key).map_err(broken)? else { return Ok(None) };
-        self.whole(key, value).map(Some)
+        match self.db.get(key).map_err(broken)? {
+            Some(value) => self.whole(key, value),
+            None => Ok(None),
+        }
     }
 
     pub fn scan(&self, range: &Range, order: Order, limit: usize) -> Result<Vec<(Bytes, Bytes)>> {
@@ -184,8 +186,9 @@ impl Sled {
             };
             let Some(entry) = next else { break };
             let (key, value) = entry.map_err(broken)?;
-            let value = self.whole(&key, value)?;
-            found.push((Bytes::copy_from_slice(&key), value));
+            if let Some(value) = self.whole(&key, value)? {
+                found.push((Bytes::copy_from_slice(&key), value));
+            }
         }
         Ok(found)
     }
@@ -234,19 +237,33 @@ impl Sled {
         Ok(())
     }
 
-    /// Puts a value that was cut together again.
-    fn whole(&self, key: &[u8], value: sled::IVec) -> Result<Bytes> {
-        if value.len() != CUT {
-            return Ok(Bytes::copy_from_slice(&value));
+    /// Puts a value that was cut together again; `None` if it was removed meanwhile.
+    ///
+    /// The applier may replace a value between the look at its head and the look at its pieces.
+    /// Then what it put there counts: whoever may not see that has its own version in the window.
+    fn whole(&self, key: &[u8], mut value: sled::IVec) -> Result<Option<Bytes>> {
+        while value.len() == CUT {
+            let (bytes, position) = read_head(&value);
+            if let Some(whole) = self.pieces_of(key, bytes, position)? {
+                return Ok(Some(whole));
+            }
+            let Some(now) = self.db.get(key).map_err(broken)? else { return Ok(None) };
+            if now.len() == CUT && read_head(&now).1 == position {
+                return Err(lost_piece(key));
+            }
+            value = now;
         }
-        let (bytes, position) = read_head(&value);
+        Ok(Some(Bytes::copy_from_slice(&value)))
+    }
+
+    fn pieces_of(&self, key: &[u8], bytes: usize, position: u64) -> Result<Option<Bytes>> {
         let mut whole = Vec::with_capacity(bytes);
         for number in 0..bytes.div_ceil(PIECE) {
             let name = piece_name(key, position, number as u32);
-            let piece = self.pieces.get(name).map_err(broken)?;
-            whole.extend_from_slice(&piece.ok_or_else(|| lost_piece(key))?);
+            let Some(piece) = self.pieces.get(name).map_err(broken)? else { return Ok(None) };
+            whole.extend_from_slice(&piece);
         }
-        if whole.len() == bytes { Ok(whole.into()) } else { Err(lost_piece(key)) }
+        Ok((whole.len() == bytes).then(|| whole.into()))
     }
 
     /// Removes pieces that no value stands for: a crash between the two left them.
@@ -310,4 +327,38 @@ fn lost_piece(key: &[u8]) -> Error {
 
 fn broken(error: sled::Error) -> Error {
     Error::Broken(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    #[test]
+    fn large_value_is_whole_while_it_is_replaced() {
+        let home = tempfile::tempdir().unwrap();
+        let state = Sled::open(&home.path().join("state"), 8 << 20).unwrap();
+        let value = |fill: u8| Bytes::from(vec![fill; 3 * PIECE]);
+        let put = |position: u64| {
+            let writes = Writes::from([(Bytes::from("key"), Some(value(position as u8)))]);
+            state.apply(&writes, position).unwrap();
+        };
+        put(1);
+        let done = AtomicBool::new(false);
+
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                (2..2_000).for_each(put);
+                done.store(true, Relaxed);
+            });
+            while !done.load(Relaxed) {
+                let found = state.scan(&Range::prefix(b"key"), Order::Forward, 10).unwrap();
+                let got = state.get(b"key").unwrap().unwrap();
+
+                assert_eq!((found.len(), found[0].1.len(), got.len()), (1, 3 * PIECE, 3 * PIECE));
+                assert!(got.iter().all(|byte| *byte == got[0]), "pieces of two values");
+            }
+        });
+    }
 }
