@@ -13,15 +13,15 @@ use tempfile::TempDir;
 const CONFINE: &str = r#"
 set -e
 mount --make-rprivate /
-mkdir "$1/root"
-mount --bind / "$1/root"
-mount --bind "$1" "$1/root/mnt"
-mount -t proc proc "$1/root/proc"
-mount --bind /dev "$1/root/dev"
-mount -o remount,bind,ro "$1/root/mnt"
-mount --bind "$1/data" "$1/root/mnt/data"
-mount -o remount,bind,ro "$1/root"
-exec chroot "$1/root" setpriv --reuid 10001 --regid 10001 --clear-groups \
+mkdir "$1/tree"
+mount --bind / "$1/tree"
+mount --bind "$1" "$1/tree/mnt"
+mount -t proc proc "$1/tree/proc"
+mount --bind /dev "$1/tree/dev"
+mount -o remount,bind,ro "$1/tree/mnt"
+mount --bind "$1/data" "$1/tree/mnt/data"
+mount -o remount,bind,ro "$1/tree"
+exec chroot "$1/tree" setpriv --reuid 10001 --regid 10001 --clear-groups \
     --bounding-set=-all --inh-caps=-all --no-new-privs \
     /mnt/holdall serve --listen 127.0.0.1:0 --ready-file /mnt/data/ready.json
 "#;
