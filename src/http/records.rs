@@ -133,7 +133,9 @@ pub(super) async fn hash_ahead(
     id: Option<&str>,
     body: &Body,
 ) -> Result<()> {
-    let Some(submitted) = app.glance(|read| records::password(read, collection, id, body))? else {
+    let Some(submitted) =
+        app.glance(|read| records::password(read, request, collection, id, body))?
+    else {
         return Ok(());
     };
     let hashing = request.hashing.clone();
