@@ -68,8 +68,18 @@ pub fn rfc3339(at_ms: i64) -> String {
     String::from_utf8(out).expect("digits and marks are ASCII")
 }
 
-/// Year, month and day of a day number since 1970 (Howard Hinnant's `civil_from_days`).
-fn civil(days: i64) -> (i64, i64, i64) {
+/// Days since 1970 of a date of the proleptic Gregorian calendar (Howard Hinnant's method): years
+/// start in March, so that the leap day comes last.
+pub fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
+/// Year, month and day of a day number since 1970: undoes `days`.
+pub fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
