@@ -147,7 +147,9 @@ type Digest = [u8; 32];
 
 impl Hashing {
     pub fn new(passwords: Arc<Passwords>) -> Self {
-        Self(Arc::new(Memo { passwords, ..Memo::default() }))
+        // Not from a default: that would ask the system for its cores, on every request.
+        let (hashed, verified) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Memo { passwords, hashed, verified }))
     }
 
     /// As `Passwords::hash`, once per owner and password. The owner is whatever tells two accounts of
