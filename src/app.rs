@@ -44,6 +44,10 @@ pub use throttle::Throttle;
 const CACHE_SHARE: u64 = 8;
 /// Least and most bytes of it.
 const CACHE_BYTES: (u64, u64) = (16 << 20, 256 << 20);
+/// Records read lately get this part, and so do columns.
+const RECORD_SHARE: u64 = 16;
+/// Least and most bytes of either.
+const RECORD_BYTES: (u64, u64) = (8 << 20, 256 << 20);
 
 /// Everything a request may need. Cheap to clone; a process may hold several.
 #[derive(Clone)]
@@ -160,14 +164,28 @@ impl App {
         receiver.await.map_err(|_| Error::Broken("a rule panicked".to_owned()))
     }
 
-    /// Runs `rule` on one snapshot, in the lane of reads.
+    /// Runs `rule` on one snapshot: where the caller stands if memory knows the answer, else in the
+    /// lane of reads. It may run more than once.
     pub async fn read<T, R>(&self, rule: R) -> domain::Result<T>
     where
         T: Send + 'static,
-        R: FnOnce(&Snapshot) -> domain::Result<T> + Send + 'static,
+        R: Fn(&Snapshot) -> domain::Result<T> + Send + 'static,
     {
+        if let Some(answer) = self.at_a_glance(&rule) {
+            return answer;
+        }
         let place = self.0.lanes.reads.enter().await?;
         self.aside(place, move |app| rule(&app.0.store.snapshot())).await
+    }
+
+    /// `None` when the answer takes more than a glance.
+    fn at_a_glance<T>(
+        &self,
+        rule: &impl Fn(&Snapshot) -> domain::Result<T>,
+    ) -> Option<domain::Result<T>> {
+        let glance = self.0.store.glance();
+        let answer = rule(&glance);
+        (!glance.gave_up()).then_some(answer)
     }
 
     /// Runs `rule` on one snapshot where the caller stands: for a few point reads that memory
@@ -319,9 +337,12 @@ impl App {
 fn store_options(options: &Options) -> store::Options {
     let clock = options.clock.clone();
     let memory = process::memory().map_or(0, |memory| memory.total);
+    let record_bytes = (memory / RECORD_SHARE).clamp(RECORD_BYTES.0, RECORD_BYTES.1);
     store::Options {
         clock: Arc::new(move || u64::try_from(clock.now_ms()).unwrap_or(0) * 1000),
         cache_bytes: (memory / CACHE_SHARE).clamp(CACHE_BYTES.0, CACHE_BYTES.1),
+        record_bytes,
+        column_bytes: usize::try_from(record_bytes).unwrap_or(usize::MAX),
         on_fatal: options.on_fatal.clone(),
         ..store::Options::new(options.home.clone(), Arc::new(derive::Derive))
     }

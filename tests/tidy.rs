@@ -27,6 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &[]),
     // The one clock: any room may be handed it, only `app` makes one.
     ("clock", &[]),
+    ("memory", &[]),
 ];
 
 /// Rooms that any other may enter.
@@ -49,6 +50,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("flate2", &["http"]),
     ("futures_util", &["http", "app"]),
     ("getrandom", &["auth", "store", "domain", "http", "cli", "config", "telemetry"]),
+    ("hashbrown", &["store"]),
     ("http_body", &["http"]),
     ("http_body_util", &["http", "cli"]),
     ("hyper", &["http", "cli"]),

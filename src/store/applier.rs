@@ -61,6 +61,7 @@ impl Shared {
         let Some(applied) = last else { return Ok(None) };
         let done = position::end_of(applied.seq);
         self.state.apply(&merged, done)?;
+        self.cache.applied(&merged);
         let keys: Vec<&Bytes> = merged.keys().collect();
         let freed = self.window.retire(&keys, done);
         self.applied.store(done, SeqCst);

@@ -295,6 +295,7 @@ impl Shared {
         }
         core.writer.batch(&batch.note, &batch.ops);
         let place = position::of(seq, draft.batches.len() + 1);
+        self.rolls.touch(place, &batch.writes);
         draft.cost += self.window.insert(place, &batch.writes);
         draft.batches.push(batch.writes);
         draft.commits.push(Commit { note: batch.note, ops: batch.ops });

@@ -37,6 +37,7 @@ impl Store {
         self.shared.end_snapshots_before(position);
         self.shared.log.lock().clear();
         self.shared.recent.clear();
+        self.shared.rolls.clear();
         state.become_like(&mark.state);
         self.shared.window.clear();
         self.shared.window_bytes.store(0, SeqCst);

@@ -63,6 +63,11 @@ impl Store {
         Snapshot::new(&self.shared)
     }
 
+    /// All of the store as of now, for whoever must not wait: see [`Snapshot::gave_up`].
+    pub fn glance(&self) -> Snapshot {
+        Snapshot::glance(&self.shared)
+    }
+
     /// Stops taking writes, brings the state up to date and returns when all is on disk. Live
     /// snapshots end.
     pub fn close(&self) {

@@ -3,6 +3,8 @@
 //! Primary keys start below 0x80 and are journaled; derived keys start at 0x80 and are not.
 //! Key letters are on disks: never reuse one.
 
+use std::ops::Bound;
+
 /// Keys from here on are derived.
 pub const FIRST_DERIVED: &[u8] = &[0x80];
 
@@ -35,6 +37,14 @@ pub fn as_record(key: &[u8]) -> Option<(u32, &[u8])> {
     Some((u32::from_be_bytes(*number), id))
 }
 
+/// The keys that rolls are kept of: all records.
+pub fn rolled() -> (Bound<&'static [u8]>, Bound<&'static [u8]>) {
+    (Bound::Included(b"R"), Bound::Excluded(b"S"))
+}
+
+/// Length of the prefix that keys of one roll share: that of one collection's records.
+pub const ROLL_PREFIX: usize = 5;
+
 /// A named document outside collections: settings, signing keys.
 pub fn document(name: &str) -> Vec<u8> {
     let mut key = vec![b'D'];
@@ -66,6 +76,11 @@ pub fn is_derived(key: &[u8]) -> bool {
 /// Counters are derived, and hold a number of 8 bytes.
 pub fn is_counter(key: &[u8]) -> bool {
     key.first() == Some(&0xa0)
+}
+
+/// All counters.
+pub fn counters() -> (Bound<&'static [u8]>, Bound<&'static [u8]>) {
+    (Bound::Included(&[0xa0]), Bound::Excluded(&[0xa1]))
 }
 
 fn with_number(letter: u8, number: u32) -> Vec<u8> {

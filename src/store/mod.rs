@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 mod applier;
 mod base;
 mod batch;
+mod cache;
 mod check;
 pub mod codec;
 mod commit;
@@ -28,6 +29,8 @@ mod open;
 mod replay;
 #[cfg(test)]
 mod restarts;
+mod roll;
+mod rolls;
 mod shared;
 mod snapshot;
 mod space;
@@ -44,7 +47,8 @@ pub use check::Report;
 pub use fork::Mark;
 pub use home::Store;
 pub use open::{Clock, Home, OnFatal, OpenError, Options};
-pub use snapshot::Snapshot;
+pub use roll::{BLOCK, Block, Roll};
+pub use snapshot::{Rolled, Snapshot};
 pub use stats::{Stats, Tally};
 pub use tail::{Commit, Group, Tail};
 pub use tx::Tx;
@@ -120,6 +124,15 @@ pub trait Read {
     fn count(&self, counter: &[u8]) -> Result<u64>;
     /// Where compiled forms of stored values are kept, see [`memo`].
     fn memos(&self) -> &Memos;
+    /// The roll of the keys under `prefix` (a collection's records), where there is one; made now if
+    /// there is none and `count` says how many keys there are. Only whole snapshots have rolls.
+    fn roll(&self, _prefix: &[u8], _count: Option<u64>) -> Result<Option<Rolled>> {
+        Ok(None)
+    }
+    /// Whether there is time to look at as much as `entries` index entries.
+    fn affords(&self, _entries: usize) -> bool {
+        true
+    }
 }
 
 /// Compiled forms of stored values, by key and value: a changed value is another entry.

@@ -29,6 +29,10 @@ pub struct Options {
     pub clock: Clock,
     /// What sled may keep in memory.
     pub cache_bytes: u64,
+    /// What is kept in memory of records read from a state on disk.
+    pub record_bytes: u64,
+    /// What columns of values may take in memory.
+    pub column_bytes: usize,
     /// What the latest groups may take in memory before the oldest snapshot ends.
     pub window_bytes: usize,
     /// Size of a journal segment; the first one is smaller, so that starting is quick.
@@ -50,6 +54,8 @@ impl Options {
             derive,
             clock: Arc::new(system_clock),
             cache_bytes: 64 << 20,
+            record_bytes: 32 << 20,
+            column_bytes: 64 << 20,
             window_bytes: 32 << 20,
             segment_bytes: 16 << 20,
             reserve_bytes: 128 << 20,

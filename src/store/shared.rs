@@ -14,9 +14,11 @@ use crate::store::Memos;
 use crate::store::Result;
 use crate::store::base::Base;
 use crate::store::batch::Writes;
+use crate::store::cache::Cache;
 use crate::store::commit::{Core, Queue};
 use crate::store::directory::Directory;
 use crate::store::open::{Clock, Options};
+use crate::store::rolls::Rolls;
 use crate::store::state::State;
 use crate::store::stats::{self, Counters};
 use crate::store::tail::Recent;
@@ -47,6 +49,9 @@ pub(super) struct Shared {
     pub core: Mutex<Core>,
     pub derive: Arc<dyn Derive>,
     pub memos: Memos,
+    /// What was read of a state on disk.
+    pub cache: Cache,
+    pub rolls: Rolls,
     pub clock: Clock,
     pub options: Options,
     /// The largest creation stamp given.
@@ -100,6 +105,8 @@ impl Shared {
             core: Mutex::new(parts.core),
             derive: parts.options.derive.clone(),
             memos: Memos::default(),
+            cache: Cache::new(parts.options.record_bytes),
+            rolls: Rolls::default(),
             clock: parts.options.clock.clone(),
             stamp: AtomicU64::new(parts.stamp),
             broken: Mutex::default(),
@@ -142,7 +149,9 @@ impl Shared {
     /// Ends every snapshot older than `position`, before what they need leaves the window.
     pub fn end_snapshots_before(&self, position: u64) {
         let live = self.live.lock();
-        self.oldest_readable.fetch_max(position, Ordering::SeqCst);
+        self.cache.while_nobody_fills(|| {
+            self.oldest_readable.fetch_max(position, Ordering::SeqCst);
+        });
         let ended: usize = live.range(..position).map(|(_, count)| *count).sum();
         stats::add(&self.counters.ended_snapshots, ended as u64);
     }

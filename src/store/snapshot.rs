@@ -1,5 +1,6 @@
 //! Reading at one position: the window above, the state below.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,8 +12,13 @@ use crate::store::Range;
 use crate::store::Read;
 use crate::store::Result;
 use crate::store::layers;
+use crate::store::roll::Roll;
 use crate::store::shared::Shared;
+use crate::store::state::State;
 use crate::store::stats;
+
+/// Entries that a glance may look at in all: about what a hop to another thread costs.
+const GLANCE: usize = 256;
 
 /// All of the store as of one position, for as long as it lives.
 pub struct Snapshot {
@@ -25,11 +31,30 @@ pub(super) struct View {
     pub shared: Arc<Shared>,
     at: u64,
     pinned: bool,
+    /// Of a glance: how many more entries it may look at. Below that it has given up.
+    patience: Option<Cell<Option<usize>>>,
 }
 
 impl Snapshot {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
         Self { view: View::pinned(shared) }
+    }
+
+    /// A snapshot for a thread that must not wait: it answers what memory knows and what takes no
+    /// time, and otherwise gives up.
+    pub(super) fn glance(shared: &Arc<Shared>) -> Self {
+        let mut view = View::pinned(shared);
+        view.patience = Some(Cell::new(Some(GLANCE)));
+        Self { view }
+    }
+
+    /// Whether this was a glance that was not enough: what was read is void.
+    pub fn gave_up(&self) -> bool {
+        self.view.patience.as_ref().is_some_and(|left| left.get().is_none())
+    }
+
+    pub(super) fn position(&self) -> u64 {
+        self.view.at
     }
 
     /// The number of the latest group that this snapshot sees.
@@ -40,11 +65,11 @@ impl Snapshot {
 
 impl View {
     pub fn pinned(shared: &Arc<Shared>) -> Self {
-        Self { at: shared.pin(), shared: shared.clone(), pinned: true }
+        Self { at: shared.pin(), shared: shared.clone(), pinned: true, patience: None }
     }
 
     pub fn newest(shared: &Arc<Shared>) -> Self {
-        Self { at: u64::MAX, shared: shared.clone(), pinned: false }
+        Self { at: u64::MAX, shared: shared.clone(), pinned: false, patience: None }
     }
 
     pub fn at(&self) -> u64 {
@@ -53,6 +78,7 @@ impl View {
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
         stats::add(&self.shared.counters.gets, 1);
+        self.spend(1)?;
         self.look(key)
     }
 
@@ -60,14 +86,38 @@ impl View {
         if let Some(version) = self.shared.window.get(key, self.at) {
             return Ok(version);
         }
-        let found = self.shared.state.get(key);
-        // After the look: what we needed may have left the window before it.
+        let State::Sled(state) = &self.shared.state else {
+            let found = self.shared.state.get(key);
+            // After the look: what we needed may have left the window before it.
+            self.is_alive()?;
+            return found;
+        };
+        if let Some(cached) = self.shared.cache.get(key) {
+            self.is_alive()?;
+            return Ok(Some(cached));
+        }
+        self.spend(usize::MAX)?;
+        let found = state.get(key);
         self.is_alive()?;
+        if let Ok(Some(value)) = &found
+            && self.pinned
+        {
+            self.shared.cache.fill(key, value, || self.shared.is_readable(self.at));
+        }
         found
+    }
+
+    /// Lets a glance look at so many entries more, if it has the patience.
+    fn spend(&self, entries: usize) -> Result<()> {
+        let Some(patience) = &self.patience else { return Ok(()) };
+        let left = patience.get().and_then(|left| left.checked_sub(entries));
+        patience.set(left);
+        left.map(drop).ok_or(Error::TooOld)
     }
 
     pub fn scan(&self, range: &Range, order: Order, limit: usize) -> Result<Vec<(Bytes, Bytes)>> {
         stats::add(&self.shared.counters.scans, 1);
+        self.spend(limit)?;
         let found = layers::scan(
             range,
             order,
@@ -118,4 +168,26 @@ impl Read for Snapshot {
     fn memos(&self) -> &Memos {
         &self.view.shared.memos
     }
+
+    fn roll(&self, prefix: &[u8], count: Option<u64>) -> Result<Option<Rolled>> {
+        let (shared, at) = (&self.view.shared, self.view.at);
+        let mut roll = shared.known_roll(prefix, count)?;
+        if let (None, Some(count)) = (&roll, count)
+            && self.affords(usize::MAX)
+        {
+            roll = shared.make_roll(prefix, count)?;
+        }
+        let roll = roll.filter(|roll| roll.is_good_for(at));
+        Ok(roll.map(|roll| Rolled { roll, at }))
+    }
+
+    fn affords(&self, entries: usize) -> bool {
+        self.view.spend(entries).is_ok()
+    }
+}
+
+/// A roll, as of the position of a snapshot.
+pub struct Rolled {
+    pub roll: Arc<Roll>,
+    pub at: u64,
 }
