@@ -11,6 +11,7 @@
 //! | [`auth`] | safe: passwords, tokens, keys, secrets |
 //! | [`config`] | notice board: every setting, declared once |
 //! | [`telemetry`] | windows: logs, field names, metrics |
+//! | `memory` | how bytes are copied and compared in the static binary |
 //! | [`clock`] | the one clock, which tests set by hand |
 
 pub mod app;
@@ -20,6 +21,8 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod http;
+#[cfg(all(target_arch = "x86_64", any(target_env = "musl", test)))]
+mod memory;
 pub mod query;
 pub mod store;
 pub mod telemetry;
