@@ -64,9 +64,9 @@ pub fn query(
     let mut terms = Vec::new();
     let mut guarded = 0;
     if let Some(text) = texts.rule
-        && let Some(expr) = parser::parse(text)?
+        && let Some(expr) = &*collection.parsed(text, parser::parse)?
     {
-        terms.push(unbound(&mut resolver, text, &expr, &mut guarded)?);
+        terms.push(unbound(&mut resolver, text, expr, &mut guarded)?);
     }
     let client = !request.caller.is_superuser();
     if client {

@@ -2,9 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
+use parking_lot::RwLock;
+
 use crate::domain::fields::Kind;
 use crate::domain::json;
 use crate::domain::schema::{Collection, CollectionKind, Field, Layout, Slot};
+use crate::query::ast::Expr;
 
 /// The name of the field that is last of the public part, so that it can be cut off.
 const EMAIL: &str = "email";
@@ -35,7 +38,16 @@ pub struct Shape {
 
 /// The shape of a collection, made when first asked for. A copy starts anew: it is about to change.
 #[derive(Debug, Default)]
-pub struct Shaped(OnceLock<Arc<Shape>>);
+pub struct Shaped {
+    shape: OnceLock<Arc<Shape>>,
+    parsed: RwLock<Vec<Parsed>>,
+}
+
+/// The text of an access rule, and what it says.
+type Parsed = (String, Arc<Option<Expr>>);
+
+/// Rules remembered of one collection: it has seven.
+const PARSED_MAX: usize = 16;
 
 impl Clone for Shaped {
     fn clone(&self) -> Self {
@@ -46,7 +58,27 @@ impl Clone for Shaped {
 impl Collection {
     /// How its records lie in the store today.
     pub fn shape(&self) -> &Shape {
-        self.shaped.0.get_or_init(|| Arc::new(Shape::of(self)))
+        self.shaped.shape.get_or_init(|| Arc::new(Shape::of(self)))
+    }
+
+    /// What `rule` says, parsed once per version of the collection.
+    pub fn parsed<E>(
+        &self,
+        rule: &str,
+        parse: impl FnOnce(&str) -> Result<Option<Expr>, E>,
+    ) -> Result<Arc<Option<Expr>>, E> {
+        let known = |parsed: &[Parsed]| {
+            parsed.iter().find(|(text, _)| text == rule).map(|(_, expr)| expr.clone())
+        };
+        if let Some(expr) = known(&self.shaped.parsed.read()) {
+            return Ok(expr);
+        }
+        let expr = Arc::new(parse(rule)?);
+        let mut parsed = self.shaped.parsed.write();
+        if parsed.len() < PARSED_MAX && known(&parsed).is_none() {
+            parsed.push((rule.to_owned(), expr.clone()));
+        }
+        Ok(expr)
     }
 
     /// The layout in which new records are written.
