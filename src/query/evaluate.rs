@@ -82,6 +82,17 @@ impl<'a> Evaluator<'a> {
         self.holds(&tree.node)
     }
 
+    /// Whether `record` satisfies these parts of the tree.
+    pub fn satisfies(&mut self, record: &Record, parts: &[&Node]) -> Result<bool> {
+        self.root = Some(record.clone());
+        for part in parts {
+            if !self.holds(part)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// What `record` is sorted by.
     pub fn sort_values(&mut self, record: &Record, seed: u64) -> Result<Vec<Datum<'static>>> {
         self.root = Some(record.clone());

@@ -7,6 +7,7 @@ use crate::domain::record::Record;
 use crate::domain::schema::Collection;
 use crate::query::best::{self, Best};
 use crate::query::bind::{self, Texts};
+use crate::query::columns::Columns;
 use crate::query::evaluate::{Evaluator, Spent};
 use crate::query::fold;
 use crate::query::plan::{self, Walk};
@@ -15,6 +16,12 @@ use crate::query::search::{FEW, Search};
 use crate::query::{List, Page, ROW_BUDGET, Result, Scope};
 use crate::store::codec::Datum;
 use crate::store::{Order, Range};
+
+/// A page that ends within so many records is found quickest along an index.
+const SOON: u64 = 128;
+
+/// For so many records, looking whether an index leads to fewer costs as much as it saves.
+const FEWER: usize = 64;
 
 /// Answers one page of `collection`.
 pub fn list(scope: &Scope, collection: &Arc<Collection>, list: &List) -> Result<Page> {
@@ -26,7 +33,8 @@ pub fn list(scope: &Scope, collection: &Arc<Collection>, list: &List) -> Result<
     let search = Search::new(scope, &tree, &spent);
     let asked = Asked { search: &search, list, after: after(&search, list)? };
     let found = asked.answer().map_err(|error| search.advise(error))?;
-    let plan = search.plan(found.index, found.records.len());
+    let mut plan = search.plan(found.index, found.records.len());
+    plan.columns = found.columns;
     Ok(Page { records: found.records, total: list.total.then_some(found.total), plan })
 }
 
@@ -60,6 +68,8 @@ struct Found {
     records: Vec<Record>,
     total: u64,
     index: Option<String>,
+    /// Whether columns led to it.
+    columns: bool,
 }
 
 /// A list with everything known that its answer depends on.
@@ -74,6 +84,11 @@ impl Asked<'_> {
         let search = self.search;
         if search.is_empty() || matches!(self.after, Some(After::Nothing)) {
             return Ok(Found::default());
+        }
+        if self.after.is_none()
+            && let Some(found) = self.shortly()?
+        {
+            return Ok(found);
         }
         let ordered = |walk: &'_ &Walk| search.order(walk).is_some();
         // Best of all: one range, in the order wanted, with nothing left to test.
@@ -97,6 +112,33 @@ impl Asked<'_> {
             }
         }
         self.gathered()
+    }
+
+    /// By an index that fills the page at once, or by columns; `None` when neither is at hand, or an
+    /// index leads to so few records that reading those is the shortest way.
+    fn shortly(&self) -> Result<Option<Found>> {
+        let search = self.search;
+        let until = self.list.offset.saturating_add(self.list.limit);
+        if until <= SOON && (!self.list.total || search.conjuncts.is_empty()) {
+            let ordered = |walk: &'_ &Walk| search.order(walk).is_some();
+            let walks = search.walks.iter().filter(ordered);
+            if let Some(walk) = walks.max_by_key(|walk| (walk.fixed, walk.narrow)) {
+                let patience = 4 * until + SOON;
+                let exact = search.is_exact(walk);
+                if let Some(found) = self.along(walk, exact, patience)? {
+                    return Ok(Some(found));
+                }
+            }
+        }
+        let known = Columns::of(search, false)?;
+        let few = known.as_ref().map_or(FEW, |columns| (columns.cost / 8).min(FEW));
+        if few > FEWER && search.leads_to(few)? {
+            return Ok(None);
+        }
+        let made = if known.is_none() { Columns::of(search, true)? } else { known };
+        let Some(columns) = made else { return Ok(None) };
+        let found = columns.page(self.list)?;
+        Ok(Some(Found { total: found.total, records: found.records, index: None, columns: true }))
     }
 
     /// Follows an index that has the order wanted, and stops as soon as the page is full and the
@@ -168,7 +210,7 @@ impl Asked<'_> {
         })?;
         let skipped = usize::try_from(self.list.offset).unwrap_or(usize::MAX);
         let records = best.sorted().into_iter().skip(skipped).collect();
-        Ok(Found { records, total, index })
+        Ok(Found { records, total, index, columns: false })
     }
 }
 

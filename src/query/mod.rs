@@ -16,6 +16,7 @@ mod best;
 mod bind;
 mod calendar;
 mod candidates;
+mod columns;
 mod compare;
 mod evaluate;
 #[cfg(test)]
@@ -102,6 +103,8 @@ pub struct Page {
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     pub index: Option<String>,
+    /// Whether the answer came from columns, without reading the other records.
+    pub columns: bool,
     pub rows_visited: u64,
     pub rows_returned: u64,
     pub missing_index: Option<String>,

@@ -39,6 +39,14 @@ impl Pattern {
         std::str::from_utf8(first).ok()
     }
 
+    /// What is looked for, in lower case, if that is one text which may stand anywhere.
+    pub fn anywhere(&self) -> Option<&[u8]> {
+        match &self.parts[..] {
+            [part] if !self.from_start && !self.to_end => Some(part),
+            _ => None,
+        }
+    }
+
     pub fn matches(&self, text: &str) -> bool {
         let mut text = text.as_bytes();
         let mut parts = &self.parts[..];
@@ -95,7 +103,7 @@ fn find(text: &[u8], part: &[u8]) -> Option<usize> {
 }
 
 /// How often a byte stands in usual texts, roughly: rare ones are cheaper to look for.
-fn commonness(byte: u8) -> u8 {
+pub fn commonness(byte: u8) -> u8 {
     match byte {
         b' ' => 30,
         b'e' => 26,

@@ -222,11 +222,11 @@ pub fn entries(
             },
             _ => return Ok(false),
         }
-        chunk = CHUNK.max(chunk * 2).min(4096);
+        chunk = (chunk * 2).min(4096);
     }
 }
 
-fn decoded(collection: &Arc<Collection>, bytes: Bytes) -> Result<Record> {
+pub fn decoded(collection: &Arc<Collection>, bytes: Bytes) -> Result<Record> {
     Record::from_stored(collection.clone(), bytes).map_err(|error| broken(&error.to_string()))
 }
 

@@ -91,8 +91,17 @@ impl<'a> Search<'a> {
         Ok(None)
     }
 
+    /// Whether an index leads to at most `limit` records.
+    pub fn leads_to(&self, limit: usize) -> Result<bool> {
+        Ok(self.candidates().of(self.collection, 0, &self.conjuncts, limit)?.is_some())
+    }
+
+    fn candidates(&self) -> Candidates<'_> {
+        Candidates { scope: self.scope, tree: self.tree, spent: self.spent }
+    }
+
     fn few(&self) -> Result<Option<Few>> {
-        let candidates = Candidates { scope: self.scope, tree: self.tree, spent: self.spent };
+        let candidates = self.candidates();
         if let Some(few) = candidates.of(self.collection, 0, &self.conjuncts, FEW)? {
             return Ok(Some(few));
         }
@@ -108,6 +117,7 @@ impl<'a> Search<'a> {
             rows_returned: returned as u64,
             missing_index: self.missing().filter(|_| index.is_none()),
             index,
+            columns: false,
         }
     }
 

@@ -12,6 +12,7 @@ use crate::store::{self, Derive, Derived, Read, Snapshot, Store, keys};
 pub struct World {
     pub schema: Arc<Schema>,
     pub snapshot: Snapshot,
+    pub store: Store,
 }
 
 /// Derives entries by the indexes of a schema that never changes.
@@ -74,7 +75,7 @@ impl World {
             let key = keys::record(collection.number, record.id());
             store.write(|tx| tx.put(&key, record.stored().clone())).unwrap();
         }
-        Self { snapshot: store.snapshot(), schema }
+        Self { snapshot: store.snapshot(), schema, store }
     }
 
     pub fn superuser() -> Request {

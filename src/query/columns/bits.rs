@@ -1,0 +1,97 @@
+//! One bit a row of a block.
+
+use crate::store::BLOCK;
+
+const WORDS: usize = BLOCK / 64;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bits([u64; WORDS]);
+
+impl Bits {
+    pub const NONE: Self = Self([0; WORDS]);
+
+    /// The first `count` rows.
+    pub fn first(count: usize) -> Self {
+        let mut bits = Self::NONE;
+        for (number, word) in bits.0.iter_mut().enumerate() {
+            let left = count.saturating_sub(number * 64);
+            *word = if left >= 64 { u64::MAX } else { (1 << left) - 1 };
+        }
+        bits
+    }
+
+    /// The rows whose byte is 1, the others being 0.
+    pub fn of_bytes(bytes: &[u8; BLOCK]) -> Self {
+        let mut bits = Self::NONE;
+        for (word, chunk) in bits.0.iter_mut().zip(bytes.chunks_exact(64)) {
+            for (at, eight) in chunk.chunks_exact(8).enumerate() {
+                let eight = u64::from_le_bytes(eight.try_into().expect("chunks of 8"));
+                // Eight bytes of 0 or 1 become the eight bits of the highest byte.
+                *word |= (eight.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (at * 8);
+            }
+        }
+        bits
+    }
+
+    pub fn set(&mut self, row: usize) {
+        self.0[row / 64] |= 1 << (row % 64);
+    }
+
+    pub fn and(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word &= other);
+    }
+
+    pub fn or(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word |= other);
+    }
+
+    pub fn without(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word &= !other);
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    /// The rows, in order.
+    pub fn rows(&self) -> impl Iterator<Item = usize> {
+        self.0.into_iter().enumerate().flat_map(|(number, mut word)| {
+            std::iter::from_fn(move || {
+                let row = (word != 0).then(|| number * 64 + word.trailing_zeros() as usize);
+                word &= word.wrapping_sub(1);
+                row
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_back_in_order() {
+        let wanted = [0, 1, 63, 64, 500, 1023];
+        let mut bytes = [0; BLOCK];
+        wanted.iter().for_each(|row| bytes[*row] = 1);
+
+        let bits = Bits::of_bytes(&bytes);
+
+        assert_eq!(bits.rows().collect::<Vec<_>>(), wanted);
+        assert_eq!(bits.count(), wanted.len());
+    }
+
+    #[test]
+    fn first_rows_are_as_many() {
+        for count in [0, 1, 63, 64, 65, 1000, 1024] {
+            assert_eq!(
+                Bits::first(count).rows().collect::<Vec<_>>(),
+                (0..count).collect::<Vec<_>>()
+            );
+        }
+    }
+}

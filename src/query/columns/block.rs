@@ -1,0 +1,227 @@
+//! The values that one field has in one block of rows, as of a position.
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use crate::domain::fields::Kind;
+use crate::domain::record::Record;
+use crate::domain::schema::Collection;
+use crate::query::columns::bits::Bits;
+use crate::query::side::{Nature, nature};
+use crate::query::value;
+use crate::store::BLOCK;
+use crate::store::codec::Datum;
+
+/// More different texts than this in a block are kept as texts, not as numbers of words.
+const WORDS_PER_BLOCK: usize = 256;
+/// Most words of a column.
+const WORDS_MAX: usize = 4096;
+/// Stands between texts: no byte of any text.
+pub const BORDER: u8 = 0xff;
+
+/// What a column holds of each row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    Field(usize),
+    /// When it was created.
+    Stamp,
+}
+
+/// One field of all rows.
+#[derive(Default)]
+pub struct Column {
+    pub blocks: RwLock<Vec<Option<Arc<Taken>>>>,
+    pub words: RwLock<Words>,
+}
+
+/// The different values of a column that has few. Grows only: the number of a word never changes.
+#[derive(Default)]
+pub struct Words {
+    numbers: HashMap<String, u16>,
+    pub texts: Arc<Vec<Datum<'static>>>,
+}
+
+/// The values of one block.
+pub struct Taken {
+    /// As of when.
+    pub at: u64,
+    /// How many rows the block had then.
+    pub rows: usize,
+    /// Which of them were there.
+    pub exists: Bits,
+    pub data: Data,
+}
+
+pub enum Data {
+    /// Numbers; NaN stands for none.
+    Numbers(Box<[f64; BLOCK]>),
+    Stamps(Box<[u64; BLOCK]>),
+    /// Which of the column's words.
+    Words(Box<[u16; BLOCK]>),
+    /// Texts one behind the other, with a border behind each.
+    Texts {
+        text: Vec<u8>,
+        starts: Vec<u32>,
+    },
+}
+
+/// Whether values of this field can be kept in a column.
+pub fn is_columnar(collection: &Collection, field: usize) -> bool {
+    let kind = &collection.fields[field].kind;
+    !kind.is_multiple() && nature(kind) != Nature::Json
+}
+
+impl Taken {
+    /// Takes `source` of `records`, the rows of a block as of `at`; rows that are not there are `None`.
+    pub fn of(records: &[Option<Record>], source: Source, column: &Column, at: u64) -> Self {
+        let mut exists = Bits::NONE;
+        records.iter().enumerate().filter(|(_, record)| record.is_some()).for_each(|(row, _)| {
+            exists.set(row);
+        });
+        let data = match source {
+            Source::Stamp => {
+                let mut stamps = Box::new([0; BLOCK]);
+                for (stamp, record) in stamps.iter_mut().zip(records) {
+                    *stamp = record.as_ref().map_or(0, Record::stamp);
+                }
+                Data::Stamps(stamps)
+            }
+            Source::Field(field) => of_field(records, field, column),
+        };
+        Self { at, rows: records.len(), exists, data }
+    }
+
+    /// About what it takes in memory.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + match &self.data {
+                Data::Numbers(_) | Data::Stamps(_) => 8 * BLOCK,
+                Data::Words(_) => 2 * BLOCK,
+                Data::Texts { text, starts } => text.len() + 4 * starts.len(),
+            }
+    }
+
+    /// The value of a row.
+    pub fn value<'t>(&'t self, row: usize, words: &'t [Datum<'static>]) -> Datum<'t> {
+        match &self.data {
+            Data::Numbers(numbers) if numbers[row].is_nan() => Datum::Null,
+            Data::Numbers(numbers) => Datum::Number(numbers[row]),
+            Data::Stamps(stamps) => Datum::Number(stamps[row] as f64),
+            Data::Words(codes) => match &words[usize::from(codes[row])] {
+                Datum::Null => Datum::Null,
+                Datum::Number(number) => Datum::Number(*number),
+                Datum::Text(text) => Datum::Text(text.as_ref().into()),
+            },
+            Data::Texts { text, starts } => Datum::Text(text_of(text, starts, row).into()),
+        }
+    }
+}
+
+impl Taken {
+    /// How the value of a row stands to `other`, in the order of sorting.
+    pub fn order(&self, row: usize, words: &[Datum<'static>], other: &Datum) -> Ordering {
+        match (&self.data, other) {
+            (Data::Texts { text, starts }, Datum::Text(other)) => {
+                bytes_of(text, starts, row).cmp(other.as_bytes())
+            }
+            _ => self.value(row, words).order(other),
+        }
+    }
+}
+
+fn bytes_of<'t>(text: &'t [u8], starts: &[u32], row: usize) -> &'t [u8] {
+    &text[starts[row] as usize..starts[row + 1] as usize - 1]
+}
+
+/// The text of a row.
+pub fn text_of<'t>(text: &'t [u8], starts: &[u32], row: usize) -> &'t str {
+    // Whole texts were put between the borders.
+    std::str::from_utf8(bytes_of(text, starts, row)).unwrap_or_default()
+}
+
+fn of_field(records: &[Option<Record>], field: usize, column: &Column) -> Data {
+    let kind =
+        records.iter().flatten().next().map(|record| &record.collection().fields[field].kind);
+    let number = |record: &Option<Record>| match record
+        .as_ref()
+        .map(|record| value::of_field(record, field))
+    {
+        Some(Datum::Number(number)) => number,
+        _ => f64::NAN,
+    };
+    if let Some(Kind::Number(_)) = kind {
+        let mut numbers = Box::new([f64::NAN; BLOCK]);
+        numbers.iter_mut().zip(records).for_each(|(into, record)| *into = number(record));
+        return Data::Numbers(numbers);
+    }
+    let datum = |record: &'_ Option<Record>| match record {
+        Some(record) => match value::of_field(record, field) {
+            Datum::Text(text) => Datum::Text(text.into_owned().into()),
+            Datum::Number(number) => Datum::Number(number),
+            Datum::Null => Datum::Null,
+        },
+        None => Datum::Text("".into()),
+    };
+    let values: Vec<Datum<'static>> = records.iter().map(datum).collect();
+    as_words(&values, column).unwrap_or_else(|| as_texts(&values))
+}
+
+/// The name under which a word is known.
+fn name(datum: &Datum) -> String {
+    match datum {
+        Datum::Null => "n".to_owned(),
+        Datum::Number(number) => format!("f{}", number.to_bits()),
+        Datum::Text(text) => format!("t{text}"),
+    }
+}
+
+fn as_words(values: &[Datum<'static>], column: &Column) -> Option<Data> {
+    let mut different = HashSet::new();
+    for value in values {
+        if let Datum::Text(text) = value
+            && different.insert(text.as_ref())
+            && different.len() > WORDS_PER_BLOCK
+        {
+            return None;
+        }
+    }
+    let mut words = column.words.write();
+    let mut codes = Box::new([0; BLOCK]);
+    for (code, value) in codes.iter_mut().zip(values) {
+        *code = words.number(value)?;
+    }
+    Some(Data::Words(codes))
+}
+
+impl Words {
+    fn number(&mut self, word: &Datum<'static>) -> Option<u16> {
+        let name = name(word);
+        if let Some(known) = self.numbers.get(&name) {
+            return Some(*known);
+        }
+        let number = self.texts.len();
+        if number == WORDS_MAX {
+            return None;
+        }
+        Arc::make_mut(&mut self.texts).push(word.clone());
+        self.numbers.insert(name, number as u16);
+        Some(number as u16)
+    }
+}
+
+fn as_texts(values: &[Datum<'static>]) -> Data {
+    let mut text = Vec::new();
+    let mut starts = Vec::with_capacity(values.len() + 1);
+    starts.push(0);
+    for value in values {
+        if let Datum::Text(value) = value {
+            text.extend_from_slice(value.as_bytes());
+        }
+        text.push(BORDER);
+        starts.push(text.len() as u32);
+    }
+    Data::Texts { text, starts }
+}

@@ -1,0 +1,204 @@
+//! Conditions over columns: which rows of a block satisfy them, one bit each.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::domain::schema::Collection;
+use crate::query::ast::Op;
+use crate::query::columns::bits::Bits;
+use crate::query::columns::block::{Data, Source, Taken, is_columnar, text_of};
+use crate::query::columns::find::Needle;
+use crate::query::compare;
+use crate::query::pattern::commonness;
+use crate::query::tree::{Node, Test, Value};
+use crate::store::BLOCK;
+use crate::store::codec::Datum;
+
+/// Up to so many accepted words are compared with each row; more are looked up.
+const FEW_WORDS: usize = 3;
+
+/// A condition that columns answer.
+pub enum Condition<'a> {
+    And(Vec<Condition<'a>>),
+    Or(Vec<Condition<'a>>),
+    Test(Asked<'a>),
+}
+
+/// A comparison of one column with a constant.
+pub struct Asked<'a> {
+    test: &'a Test,
+    /// Number of the column among those that are taken.
+    pub column: usize,
+    /// The constant, and whether it stands on the left.
+    constant: &'a Datum<'static>,
+    turned: bool,
+    /// Which words satisfy it, as far as anybody asked.
+    verdicts: RefCell<Vec<bool>>,
+}
+
+impl<'a> Condition<'a> {
+    /// `None` when it looks at something that is in no column. What it looks at is added to `sources`.
+    pub fn of(node: &'a Node, collection: &Collection, sources: &mut Vec<Source>) -> Option<Self> {
+        let mut all = |list: &'a [Node]| {
+            list.iter().map(|node| Self::of(node, collection, sources)).collect::<Option<Vec<_>>>()
+        };
+        match node {
+            Node::And(list) => all(list).map(Self::And),
+            Node::Or(list) => all(list).map(Self::Or),
+            Node::Test(test) => {
+                let (field, constant, turned) = match (&test.left, &test.right) {
+                    (Value::Field(0, field), Value::Constant(datum)) => (*field, datum, false),
+                    (Value::Constant(datum), Value::Field(0, field)) => (*field, datum, true),
+                    _ => return None,
+                };
+                if !is_columnar(collection, field) {
+                    return None;
+                }
+                let column = place(sources, Source::Field(field));
+                let verdicts = RefCell::default();
+                Some(Self::Test(Asked { test, column, constant, turned, verdicts }))
+            }
+            Node::Always(_) | Node::Any(..) | Node::All(..) | Node::Listable(..) => None,
+        }
+    }
+
+    /// The rows of a block that satisfy it. `taken` are the columns' values in that block.
+    pub fn bits(&self, taken: &[Arc<Taken>], words: &[Arc<Vec<Datum<'static>>>]) -> Bits {
+        match self {
+            Self::And(list) => {
+                let mut bits = Bits::first(BLOCK);
+                for condition in list {
+                    if bits.is_empty() {
+                        break;
+                    }
+                    bits.and(&condition.bits(taken, words));
+                }
+                bits
+            }
+            Self::Or(list) => {
+                let mut bits = Bits::NONE;
+                list.iter().for_each(|condition| bits.or(&condition.bits(taken, words)));
+                bits
+            }
+            Self::Test(asked) => asked.bits(&taken[asked.column], &words[asked.column]),
+        }
+    }
+}
+
+/// The number of `source` among the columns to take.
+pub fn place(sources: &mut Vec<Source>, source: Source) -> usize {
+    sources.iter().position(|known| *known == source).unwrap_or_else(|| {
+        sources.push(source);
+        sources.len() - 1
+    })
+}
+
+impl Asked<'_> {
+    fn holds(&self, value: Datum) -> bool {
+        let constant = match self.constant {
+            Datum::Null => Datum::Null,
+            Datum::Number(number) => Datum::Number(*number),
+            Datum::Text(text) => Datum::Text(text.as_ref().into()),
+        };
+        if self.turned {
+            compare::holds(self.test, constant, value)
+        } else {
+            compare::holds(self.test, value, constant)
+        }
+    }
+
+    fn bits(&self, taken: &Taken, words: &[Datum<'static>]) -> Bits {
+        match &taken.data {
+            Data::Words(codes) => self.of_words(codes, words),
+            Data::Numbers(numbers) => self.of_numbers(numbers, taken),
+            Data::Texts { text, starts } => match self.needle() {
+                Some(needle) => found(&needle, text, starts),
+                None => {
+                    self.row_by_row(taken, |row| Datum::Text(text_of(text, starts, row).into()))
+                }
+            },
+            Data::Stamps(_) => Bits::NONE,
+        }
+    }
+
+    fn row_by_row<'t>(&self, taken: &Taken, value: impl Fn(usize) -> Datum<'t>) -> Bits {
+        let mut bits = Bits::NONE;
+        (0..taken.rows).filter(|row| self.holds(value(*row))).for_each(|row| bits.set(row));
+        bits
+    }
+
+    fn of_words(&self, codes: &[u16; BLOCK], words: &[Datum<'static>]) -> Bits {
+        let mut verdicts = self.verdicts.borrow_mut();
+        while verdicts.len() < words.len() {
+            let word = match &words[verdicts.len()] {
+                Datum::Null => Datum::Null,
+                Datum::Number(number) => Datum::Number(*number),
+                Datum::Text(text) => Datum::Text(text.as_ref().into()),
+            };
+            verdicts.push(self.holds(word));
+        }
+        let mut bytes = [0; BLOCK];
+        let accepted = verdicts.iter().filter(|verdict| **verdict).count();
+        if accepted <= FEW_WORDS {
+            for (code, _) in verdicts.iter().enumerate().filter(|(_, verdict)| **verdict) {
+                let code = code as u16;
+                bytes.iter_mut().zip(codes).for_each(|(byte, one)| *byte |= u8::from(*one == code));
+            }
+        } else {
+            for (byte, code) in bytes.iter_mut().zip(codes) {
+                *byte = u8::from(verdicts[usize::from(*code)]);
+            }
+        }
+        Bits::of_bytes(&bytes)
+    }
+
+    fn of_numbers(&self, numbers: &[f64; BLOCK], taken: &Taken) -> Bits {
+        let value = |row: usize| match numbers[row] {
+            number if number.is_nan() => Datum::Null,
+            number => Datum::Number(number),
+        };
+        let Datum::Number(constant) = self.constant else {
+            return self.row_by_row(taken, value);
+        };
+        let op = if self.turned { self.test.op.mirrored() } else { Some(self.test.op) };
+        // What is none (NaN) is equal to no number; for an order, it depends.
+        let ordered = !self.test.lenient && self.test.numeric == [false, false];
+        let compared = match op {
+            Some(Op::Equal) if ordered => bytes_of(numbers, |number| number == *constant),
+            Some(Op::NotEqual) if ordered => bytes_of(numbers, |number| number != *constant),
+            Some(Op::Greater) if ordered => bytes_of(numbers, |number| number > *constant),
+            Some(Op::GreaterOrEqual) if ordered => bytes_of(numbers, |number| number >= *constant),
+            Some(Op::Less) if ordered => bytes_of(numbers, |number| number < *constant),
+            Some(Op::LessOrEqual) if ordered => bytes_of(numbers, |number| number <= *constant),
+            _ => return self.row_by_row(taken, value),
+        };
+        Bits::of_bytes(&compared)
+    }
+
+    /// What is looked for anywhere in a text, if that is all that is asked.
+    fn needle(&self) -> Option<Needle<'_>> {
+        let pattern = self.test.pattern.as_ref()?;
+        let text = pattern.anywhere().filter(|_| self.test.op == Op::Like && !self.turned)?;
+        Some(Needle::new(text, commonness))
+    }
+}
+
+fn bytes_of(numbers: &[f64; BLOCK], holds: impl Fn(f64) -> bool) -> [u8; BLOCK] {
+    let mut bytes = [0; BLOCK];
+    bytes.iter_mut().zip(numbers).for_each(|(byte, number)| *byte = u8::from(holds(*number)));
+    bytes
+}
+
+fn found(needle: &Needle, text: &[u8], starts: &[u32]) -> Bits {
+    let mut bits = Bits::NONE;
+    let mut row = 0;
+    needle.each(text, |at| {
+        while starts[row + 1] as usize <= at {
+            row += 1;
+        }
+        bits.set(row);
+        // One is enough: on with the next text.
+        starts[row + 1] as usize
+    });
+    bits
+}

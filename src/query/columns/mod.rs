@@ -1,0 +1,210 @@
+//! Filters, sorts and totals by columns: values of all records of a collection, in memory, so that
+//! no record is read but those of the page.
+
+use std::sync::Arc;
+
+use crate::domain::record::Record;
+use crate::query::best::Best;
+use crate::query::columns::bits::Bits;
+use crate::query::columns::block::{Source, Taken, is_columnar};
+use crate::query::columns::filter::{Condition, place};
+use crate::query::columns::order::{Keys, Leaders};
+use crate::query::columns::taking::Taking;
+use crate::query::evaluate::{Evaluator, VISIT};
+use crate::query::search::Search;
+use crate::query::tree::{Node, SortKey, Value};
+use crate::query::{List, Result};
+use crate::store::codec::Datum;
+use crate::store::{self, BLOCK};
+
+mod bits;
+mod block;
+mod filter;
+mod find;
+mod order;
+mod taking;
+#[cfg(test)]
+mod tests;
+
+/// With fewer records than this, reading them all is as quick.
+const ROWS_MIN: u64 = if cfg!(test) { 8 } else { 4096 };
+/// Bytes of columns that are looked at in the time in which an index entry is.
+const BYTES_PER_ENTRY: usize = 4096;
+
+/// A query by columns. The first of them are the stamps.
+pub struct Columns<'a> {
+    search: &'a Search<'a>,
+    taking: Taking<'a>,
+    conditions: Vec<Condition<'a>>,
+    /// What no column answers.
+    residual: Vec<&'a Node>,
+    /// The columns to sort by; `None`: what is sorted by is in no column.
+    keys: Option<Vec<(usize, bool)>>,
+    /// About what a look at them costs, in index entries.
+    pub cost: usize,
+}
+
+/// What was found: how many there are, and those on the page.
+pub struct Found {
+    pub total: u64,
+    pub records: Vec<Record>,
+}
+
+impl<'a> Columns<'a> {
+    /// The columns that help with this query; `None` if none would, or if they would have to be
+    /// made and `make` says no.
+    pub fn of(search: &'a Search<'a>, make: bool) -> Result<Option<Self>> {
+        let collection = search.collection;
+        let mut sources = vec![Source::Stamp];
+        let (mut conditions, mut residual) = (Vec::new(), Vec::new());
+        for node in &search.conjuncts {
+            match Condition::of(node, collection, &mut sources) {
+                Some(condition) => conditions.push(condition),
+                None => residual.push(*node),
+            }
+        }
+        let asked: Vec<usize> = (1..sources.len()).collect();
+        let keys = keys(search, &mut sources);
+        if conditions.is_empty() && !(residual.is_empty() && keys.is_some()) {
+            return Ok(None);
+        }
+        let count = search.count()?;
+        if count < ROWS_MIN {
+            return Ok(None);
+        }
+        let prefix = store::keys::records(collection.number);
+        let Some(rolled) = search.scope.read.roll(&prefix, make.then_some(count))? else {
+            return Ok(None);
+        };
+        let taking = Taking::new(search.scope, collection, rolled, sources);
+        let cost = match taking.is_taken() {
+            true => taking.bytes(&asked) / BYTES_PER_ENTRY,
+            false if make => usize::MAX,
+            false => return Ok(None),
+        };
+        if !search.scope.read.affords(cost) {
+            return Ok(None);
+        }
+        Ok(Some(Self { search, taking, conditions, residual, keys, cost }))
+    }
+
+    /// How many records match, and those of the page in order.
+    pub fn page(&self, list: &List) -> Result<Found> {
+        let until = usize::try_from(list.offset.saturating_add(list.limit)).unwrap_or(usize::MAX);
+        let skipped = usize::try_from(list.offset).unwrap_or(usize::MAX);
+        let Some(order) = self.keys.as_ref().filter(|_| self.residual.is_empty()) else {
+            return self.read_all(list);
+        };
+        let mut leaders = Leaders::new(order, until);
+        let mut total = 0;
+        let mut at = Evaluator::new(self.search.scope, self.search.tree, self.search.spent);
+        self.each(&mut |part, words, number, hits, fresh| {
+            total += hits.count() as u64;
+            leaders.add(part, words, number, hits);
+            for (row, record) in fresh {
+                total += 1;
+                let values = at.sort_values(&record, 0)?;
+                leaders.add_record(Keys::of(&values, order), number * BLOCK + row, record);
+            }
+            Ok(())
+        })?;
+        let mut records = Vec::new();
+        for (row, record) in leaders.sorted().into_iter().skip(skipped) {
+            let record = match record {
+                Some(record) => Some(record),
+                None => {
+                    self.search.spent.add(VISIT)?;
+                    self.taking.record(row)?
+                }
+            };
+            records.extend(record);
+        }
+        Ok(Found { total, records })
+    }
+
+    /// As `page`, where the records themselves have to be looked at.
+    fn read_all(&self, list: &List) -> Result<Found> {
+        let sort: &[SortKey] = &self.search.tree.sort;
+        let seed = self.search.scope.request.now_ms as u64;
+        let mut best = Best::new(sort, list.offset.saturating_add(list.limit));
+        let mut total = 0;
+        self.matching(&mut |at, record| {
+            let values = at.sort_values(&record, seed)?;
+            total += 1;
+            best.add(values, record);
+            Ok(())
+        })?;
+        let skipped = usize::try_from(list.offset).unwrap_or(usize::MAX);
+        Ok(Found { total, records: best.sorted().into_iter().skip(skipped).collect() })
+    }
+
+    /// Reads every record that matches.
+    fn matching(
+        &self,
+        visit: &mut dyn FnMut(&mut Evaluator<'a>, Record) -> Result<()>,
+    ) -> Result<()> {
+        let search = self.search;
+        let mut at = Evaluator::new(search.scope, search.tree, search.spent);
+        self.each(&mut |_, _, number, hits, fresh| {
+            for row in hits.rows() {
+                search.spent.add(VISIT)?;
+                let Some(record) = self.taking.record(number * BLOCK + row)? else { continue };
+                if self.residual.is_empty() || at.satisfies(&record, &self.residual)? {
+                    visit(&mut at, record)?;
+                }
+            }
+            fresh.into_iter().try_for_each(|(_, record)| visit(&mut at, record))
+        })
+    }
+
+    /// Calls `visit` for each block: with the rows that satisfy the conditions, and with those
+    /// records that had to be read, and match wholly.
+    fn each(&self, visit: Visit<'_>) -> Result<()> {
+        let search = self.search;
+        let mut at = Evaluator::new(search.scope, search.tree, search.spent);
+        for number in 0..self.taking.parts() {
+            let part = self.taking.part(number)?;
+            search.spent.add((BLOCK * part.taken.len()) as u64)?;
+            let words = self.taking.words();
+            let mut hits = part.good;
+            for condition in &self.conditions {
+                if hits.is_empty() {
+                    break;
+                }
+                hits.and(&condition.bits(&part.taken, &words));
+            }
+            let mut fresh = Vec::new();
+            for row in part.stale.rows() {
+                search.spent.add(VISIT)?;
+                if let Some(record) = self.taking.record(number * BLOCK + row)?
+                    && at.matches(&record)?
+                {
+                    fresh.push((row, record));
+                }
+            }
+            visit(&part.taken, &words, number, hits, fresh)?;
+        }
+        Ok(())
+    }
+}
+
+/// The columns that the query is sorted by, and which descend; `None` if some key is in no column.
+fn keys(search: &Search, sources: &mut Vec<Source>) -> Option<Vec<(usize, bool)>> {
+    let key = |key: &SortKey| {
+        let source = match key.value {
+            Value::Stamp => Source::Stamp,
+            Value::Field(0, field) if is_columnar(search.collection, field) => Source::Field(field),
+            _ => return None,
+        };
+        Some((place(sources, source), key.descending))
+    };
+    search.tree.sort.iter().map(key).collect()
+}
+
+type Visit<'v> = &'v mut dyn FnMut(
+    &[Arc<Taken>],
+    &[Arc<Vec<Datum<'static>>>],
+    usize,
+    Bits,
+    Vec<(usize, Record)>,
+) -> Result<()>;

@@ -1,0 +1,170 @@
+//! Takes the values of fields into columns, block by block, and keeps them as good as they must be.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::domain::record::Record;
+use crate::domain::schema::Collection;
+use crate::query::columns::bits::Bits;
+use crate::query::columns::block::{Column, Source, Taken};
+use crate::query::rows;
+use crate::query::{Result, Scope};
+use crate::store::codec::Datum;
+use crate::store::{BLOCK, Block, Rolled, keys};
+
+/// A block with more changed rows than this is taken anew; the others are read from their records.
+const CHANGED_MAX: usize = 16;
+/// Where the creation stamps are kept; fields are kept under their slots.
+const STAMPS: u64 = u64::MAX;
+
+/// The columns of a query, as of its snapshot.
+pub struct Taking<'a> {
+    scope: &'a Scope<'a>,
+    collection: &'a Arc<Collection>,
+    rolled: Rolled,
+    blocks: Arc<Vec<Arc<Block>>>,
+    /// How many rows there are, gone ones included.
+    pub rows: usize,
+    sources: Vec<Source>,
+    columns: Vec<Arc<Column>>,
+}
+
+/// What is known of one block.
+pub struct Part {
+    /// By column.
+    pub taken: Vec<Arc<Taken>>,
+    /// Rows whose values in the columns are good.
+    pub good: Bits,
+    /// Rows that have to be read from their records.
+    pub stale: Bits,
+}
+
+impl<'a> Taking<'a> {
+    pub fn new(
+        scope: &'a Scope<'a>,
+        collection: &'a Arc<Collection>,
+        rolled: Rolled,
+        sources: Vec<Source>,
+    ) -> Self {
+        let (blocks, rows) = rolled.roll.blocks();
+        // A field that changes its kind gets a new layout, and so new columns.
+        let layout = collection.layouts.len() as u64;
+        let name = |source: &Source| match source {
+            Source::Stamp => STAMPS,
+            Source::Field(field) => u64::from(collection.fields[*field].slot) << 32 | layout,
+        };
+        let column = |source| rolled.roll.keep(name(source), Column::default);
+        let columns = sources.iter().map(column).collect();
+        Self { scope, collection, rolled, blocks, rows, sources, columns }
+    }
+
+    pub fn parts(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// The words of each column, as far as they are known now.
+    pub fn words(&self) -> Vec<Arc<Vec<Datum<'static>>>> {
+        self.columns.iter().map(|column| column.words.read().texts.clone()).collect()
+    }
+
+    /// About how many bytes these columns have.
+    pub fn bytes(&self, columns: &[usize]) -> usize {
+        let known = |column: &usize| -> usize {
+            let blocks = self.columns[*column].blocks.read();
+            blocks.iter().flatten().map(|taken| taken.bytes()).sum()
+        };
+        columns.iter().map(known).sum()
+    }
+
+    /// Whether every block was taken before.
+    pub fn is_taken(&self) -> bool {
+        let whole = |column: &Arc<Column>| {
+            let blocks = column.blocks.read();
+            blocks.len() >= self.blocks.len() && blocks.iter().all(Option::is_some)
+        };
+        self.columns.iter().all(whole)
+    }
+
+    /// The values of block number `number`.
+    pub fn part(&self, number: usize) -> Result<Part> {
+        let block = &self.blocks[number];
+        let rows = (self.rows - number * BLOCK).min(BLOCK);
+        let mut taken = Vec::with_capacity(self.columns.len());
+        let mut missing = Vec::new();
+        for (at, column) in self.columns.iter().enumerate() {
+            let found = column.blocks.read().get(number).cloned().flatten();
+            match found.filter(|taken| self.is_good_enough(taken, block, rows)) {
+                Some(found) => taken.push(Some(found)),
+                None => {
+                    taken.push(None);
+                    missing.push(at);
+                }
+            }
+        }
+        if !missing.is_empty() {
+            let records = self.records(number * BLOCK, rows)?;
+            for at in missing {
+                taken[at] = Some(self.take(at, number, &records));
+            }
+        }
+        let taken: Vec<Arc<Taken>> = taken.into_iter().flatten().collect();
+        let oldest = taken.iter().map(|taken| taken.at).min().unwrap_or(0).min(self.rolled.at);
+        let known = taken.iter().map(|taken| taken.rows).min().unwrap_or(0).min(rows);
+        let mut stale = Bits::first(rows);
+        stale.without(&Bits::first(known));
+        if !block.is_settled(oldest) {
+            (0..known).filter(|row| block.is_changed(*row, oldest)).for_each(|row| stale.set(row));
+        }
+        let mut good = taken.first().map_or(Bits::NONE, |taken| taken.exists);
+        good.without(&stale);
+        Ok(Part { taken, good, stale })
+    }
+
+    /// Whether few enough rows changed since, of those that could be taken anew.
+    fn is_good_enough(&self, taken: &Taken, block: &Block, rows: usize) -> bool {
+        let added = rows.saturating_sub(taken.rows);
+        if taken.at >= self.rolled.at || (added == 0 && block.is_settled(taken.at)) {
+            return true;
+        }
+        let mut changed = (0..taken.rows.min(rows)).filter(|row| block.is_changed(*row, taken.at));
+        added + changed.by_ref().take(CHANGED_MAX + 1).count() <= CHANGED_MAX
+    }
+
+    fn take(&self, at: usize, number: usize, records: &[Option<Record>]) -> Arc<Taken> {
+        let column = &self.columns[at];
+        let taken = Arc::new(Taken::of(records, self.sources[at], column, self.rolled.at));
+        let mut blocks = column.blocks.write();
+        if blocks.len() <= number {
+            blocks.resize(number + 1, None);
+        }
+        // Somebody with a newer snapshot may have been quicker.
+        if blocks[number].as_ref().is_none_or(|known| known.at <= taken.at) {
+            let freed = blocks[number].as_ref().map_or(0, |known| known.bytes());
+            self.rolled.roll.account(taken.bytes(), freed);
+            blocks[number] = Some(taken.clone());
+        }
+        taken
+    }
+
+    /// The records of these rows, as of the snapshot.
+    fn records(&self, from: usize, count: usize) -> Result<Vec<Option<Record>>> {
+        let mut names = Vec::with_capacity(count);
+        self.rolled
+            .roll
+            .names(from..from + count, |_, name| names.push(Bytes::copy_from_slice(name)));
+        names.iter().map(|name| self.record_named(name)).collect()
+    }
+
+    /// The record of a row, as of the snapshot.
+    pub fn record(&self, row: usize) -> Result<Option<Record>> {
+        self.record_named(&self.rolled.roll.name(row))
+    }
+
+    fn record_named(&self, name: &[u8]) -> Result<Option<Record>> {
+        let mut key = keys::records(self.collection.number);
+        key.extend_from_slice(name);
+        let bytes = self.scope.read.get(&key)?;
+        bytes.map(|bytes| rows::decoded(self.collection, bytes)).transpose()
+    }
+}

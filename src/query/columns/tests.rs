@@ -1,0 +1,160 @@
+//! Columns find what reading every record finds, at every position, whatever changes meanwhile.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::domain::fields::Kind;
+use crate::domain::record::Record;
+use crate::domain::samples;
+use crate::query::best::Best;
+use crate::query::bind::{self, Texts};
+use crate::query::columns::Columns;
+use crate::query::evaluate::{Evaluator, Spent};
+use crate::query::rows;
+use crate::query::search::Search;
+use crate::query::world::World;
+use crate::query::{List, Scope};
+use crate::store::{Snapshot, keys};
+
+/// Rows at first: three blocks, the last one not full.
+const ROWS: usize = 2500;
+const COLORS: [&str; 4] = ["", "red", "green", "blue"];
+const WORDS: [&str; 6] = ["", "Red", "reD wine", "blue", "a\"b", "weiß"];
+
+fn world() -> World {
+    let colors = samples::select(&["red", "green", "blue"], 1);
+    let fields = [
+        ("title", samples::text()),
+        ("word", samples::text()),
+        ("n", samples::number()),
+        ("open", Kind::Bool),
+        ("color", colors),
+        ("tags", samples::select(&["a", "b"], 2)),
+    ];
+    let records: Vec<_> = (0..ROWS).map(|number| ("thing", thing(number, number as u64))).collect();
+    World::new(vec![samples::collection(1, "thing", &fields)], &records)
+}
+
+fn thing(number: usize, seed: u64) -> Value {
+    let dice = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let pick = |shift: u32, of: u64| (dice >> shift) % of;
+    json!({
+        "id": format!("id{number:05}"),
+        "title": format!("{} {}", WORDS[pick(3, 6) as usize], pick(7, 1000)),
+        "word": WORDS[pick(11, 6) as usize],
+        "n": pick(17, 50) as f64 / 4.0 - 3.0,
+        "open": pick(23, 3) == 0,
+        "color": COLORS[pick(29, 4) as usize],
+        "tags": if pick(31, 2) == 0 { json!(["a"]) } else { json!([]) },
+    })
+}
+
+fn change(world: &World, number: usize, seed: u64) {
+    let collection = world.schema.find("thing").unwrap();
+    let record = samples::record(collection, 10_000 + seed, thing(number, seed));
+    let key = keys::record(collection.number, record.id());
+    world
+        .store
+        .write(|tx| match seed % 4 {
+            0 => tx.delete(&key),
+            _ => tx.put(&key, record.stored().clone()),
+        })
+        .unwrap();
+}
+
+fn ids(records: &[Record]) -> Vec<String> {
+    records.iter().map(|record| record.id().to_owned()).collect()
+}
+
+/// Total and page by columns, and by reading every record.
+/// `None` where the snapshot is older than the columns.
+fn both(world: &World, snapshot: &Snapshot, list: &List) -> Option<[(u64, Vec<String>); 2]> {
+    let request = World::superuser();
+    let scope = Scope { read: snapshot, schema: &world.schema, request: &request };
+    let collection = world.schema.find("thing").unwrap();
+    let texts = Texts { rule: None, filter: &list.filter, sort: &list.sort };
+    let tree = bind::query(scope.schema, scope.request, collection, texts).unwrap();
+    let spent = Spent::new(None);
+    let search = Search::new(&scope, &tree, &spent);
+    let columns = Columns::of(&search, true).unwrap()?;
+    let found = columns.page(list).unwrap();
+
+    let mut at = Evaluator::new(&scope, &tree, &spent);
+    let mut best = Best::new(&tree.sort, list.offset + list.limit);
+    let mut total = 0;
+    rows::scan(&scope, collection, &spent, &mut |record| {
+        if at.matches(&record)? {
+            total += 1;
+            best.add(at.sort_values(&record, 0)?, record);
+        }
+        Ok(false)
+    })
+    .unwrap();
+    let wanted: Vec<_> = best.sorted().into_iter().skip(list.offset as usize).collect();
+    Some([(found.total, ids(&found.records)), (total, ids(&wanted))])
+}
+
+fn filter() -> impl Strategy<Value = String> {
+    let comparison = prop_oneof![
+        (
+            prop::sample::select(vec!["title", "word", "id", "color"]),
+            prop::sample::select(vec!["=", "!=", "~", "!~", ">", "<=", "?="]),
+            prop::sample::select(vec![
+                "'red'", "'RED W%'", "'%1'", "'id01'", "''", "'9'", "null", "5"
+            ]),
+        ),
+        (
+            prop::sample::select(vec!["n", "open"]),
+            prop::sample::select(vec!["=", "!=", "<", ">=", "~", "<=", ">"]),
+            prop::sample::select(vec!["1", "0", "-2.5", "'3'", "true", "null", "''"]),
+        ),
+        (Just("tags:each"), prop::sample::select(vec!["?=", "="]), Just("'a'")),
+    ];
+    let comparison = (comparison, any::<bool>()).prop_map(|((field, op, value), turned)| {
+        let turned = turned && !op.contains('~') && !op.starts_with('?');
+        if turned { format!("{value} {op} {field}") } else { format!("{field} {op} {value}") }
+    });
+    let joined = (comparison.clone(), comparison.clone(), comparison.clone());
+    prop_oneof![
+        comparison.prop_map(|one| format!("n > -99 && {one}")),
+        joined.prop_map(|(a, b, c)| format!("word != 'x' && ({a} || {b}) && {c}")),
+    ]
+}
+
+fn sort() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["", "-n", "title", "-color,n,id", "@rowid", "-@rowid", "open,-title"])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn columns_find_what_reading_finds(
+        asked in prop::collection::vec((filter(), sort(), 0..3u64, 0..40u64), 6),
+        changes in prop::collection::vec((0..ROWS + 200, any::<u64>()), 0..120),
+    ) {
+        let world = world();
+        let mut held = Vec::new();
+        for (round, (filter, sort, page, limit)) in asked.into_iter().enumerate() {
+            let list = List {
+                filter,
+                sort: sort.to_owned(),
+                offset: page * limit,
+                limit,
+                total: true,
+                ..List::default()
+            };
+            held.push(world.store.snapshot());
+            for (number, seed) in changes.iter().skip(round * 20).take(20) {
+                change(&world, *number, *seed);
+            }
+            held.push(world.store.snapshot());
+            // Newest first: older ones then meet columns that were taken after them.
+            for (age, snapshot) in held.iter().rev().take(3).enumerate() {
+                let answers = both(&world, snapshot, &list);
+                prop_assert!(answers.is_some() || age > 0, "columns serve the newest snapshot");
+                let Some([found, wanted]) = answers else { continue };
+                prop_assert_eq!(found, wanted, "{} sorted by {}", list.filter, list.sort);
+            }
+        }
+    }
+}
