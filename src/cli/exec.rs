@@ -119,7 +119,11 @@ impl Exec {
             seed::fill(&app, directory).map_err(not_started)?;
         }
         app.remember_start();
-        tokio::spawn(crate::http::serve::run(door, app, std::future::pending()));
+        tokio::spawn(async move {
+            if let Err(error) = crate::http::serve::run(door, app, std::future::pending()).await {
+                tracing::error!(cause = format!("{error:#}"), "the server does not serve");
+            }
+        });
 
         let mut command = self.command(config, &url);
         let mut child = group::start(&mut command).map_err(|error| self.not_run(error))?;

@@ -67,7 +67,12 @@ impl Serve {
         let options = options(config);
         let opened = |app: &App| {
             if let Some(listener) = metrics {
-                tokio::spawn(serve::run_metrics(listener, app.clone(), std::future::pending()));
+                let served = serve::run_metrics(listener, app.clone(), std::future::pending());
+                tokio::spawn(async move {
+                    if let Err(error) = served.await {
+                        tracing::error!(cause = format!("{error:#}"), "metrics are not served");
+                    }
+                });
             }
             if let Some(directory) = app.directory()
                 && let Err(error) = control::listen(directory, app)

@@ -180,6 +180,11 @@ impl Watch {
         }
     }
 
+    /// Whether a request is being answered.
+    pub fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed) > 0
+    }
+
     fn tell(&self, order: Order) {
         self.order.fetch_max(order as u8, Ordering::AcqRel);
         self.waker.wake();
@@ -194,7 +199,7 @@ impl Watch {
         if blocked_since != 0 && now.wrapping_sub(blocked_since) > patience.stall {
             return true;
         }
-        if self.busy.load(Ordering::Relaxed) > 0 {
+        if self.is_busy() {
             return false;
         }
         let allowed = match self.in_header.load(Ordering::Relaxed) {
@@ -206,7 +211,7 @@ impl Watch {
 
     /// Bytes arrived: between requests that is the beginning of a header.
     fn arrived(&self) {
-        if self.busy.load(Ordering::Relaxed) == 0
+        if !self.is_busy()
             && !self.is_http2.load(Ordering::Relaxed)
             && !self.in_header.swap(true, Ordering::Relaxed)
         {

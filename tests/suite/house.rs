@@ -17,6 +17,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 /// The moment at which a house's clock stands: 2026-11-21 05:32:23.830Z.
@@ -31,6 +32,8 @@ static KEY: LazyLock<Arc<SigningKey>> = LazyLock::new(|| Arc::new(SigningKey::ge
 pub struct House {
     pub app: App,
     pub address: SocketAddr,
+    /// The runtime whose workers answer.
+    pub workers: Handle,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -71,6 +74,7 @@ impl House {
             .enable_all()
             .build()
             .expect("a runtime starts");
+        let workers = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -82,12 +86,13 @@ impl House {
                 serve::run(listener, app, async {
                     let _ = stopped.await;
                 })
-                .await;
+                .await
+                .expect("the house serves");
             });
             runtime.shutdown_background();
         });
         let (app, address) = told.recv().expect("the house starts");
-        Self { app, address, stop: Some(stop), thread: Some(thread) }
+        Self { app, address, workers, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Somebody who has not signed in.

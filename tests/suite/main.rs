@@ -19,6 +19,7 @@ mod people;
 mod proxy;
 mod queries;
 mod records;
+mod saturated;
 mod secrets;
 mod serve;
 mod settings;
