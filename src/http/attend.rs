@@ -21,6 +21,7 @@ use crate::http::connections::{Busy, Order, Seat, Watched};
 use crate::http::doorway::Doorway;
 use crate::http::error::Envelope;
 use crate::http::front::Visit;
+use crate::http::last_word::LastWord;
 
 /// Streams that one HTTP/2 connection may have open: as browsers and proxies expect.
 const HTTP2_STREAMS: u32 = 128;
@@ -67,7 +68,7 @@ where
         let answer = desk.clone().answer(request, visit);
         async move { Ok::<_, Infallible>(answer.await) }
     });
-    let stream = Watched { stream, watch: seat.watch.clone() };
+    let stream = LastWord::new(Watched { stream, watch: seat.watch.clone() }, peer);
     let mut connection = std::pin::pin!(speaker.serve_connection(TokioIo::new(stream), service));
     let mut is_told = false;
     poll_fn(|context| {
@@ -93,12 +94,11 @@ pub(super) fn speaker(limits: &Limits) -> Speaker {
         .http1()
         // Time is kept in `connections`, without a timer per request.
         .header_read_timeout(None)
-        .max_buf_size(head_bytes)
-        .pipeline_flush(true);
+        .max_buf_size(head_bytes);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(HTTP2_STREAMS)
-        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
+        .max_header_list_size(u32::try_from(head_bytes).unwrap_or(u32::MAX));
     Arc::new(builder)
 }

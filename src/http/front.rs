@@ -101,7 +101,10 @@ impl Front {
         let method = request.method().clone();
         let response = trip::along(trip.clone(), self.handle(request)).await;
         let mut response = compress::answer(response, accepted).await;
-        self.dress(response.headers_mut(), &trip, origin.as_ref());
+        dress(response.headers_mut(), &trip);
+        if let Some(origin) = &origin {
+            cors::allow(response.headers_mut(), origin, self.0.app.origins());
+        }
         self.tell(&trip, &method, response.status(), started);
         if response.body().size_hint().exact().is_none() {
             return response.map(|body| Body::new(Streamed::new(body, (visit.busy, in_flight))));
@@ -140,23 +143,6 @@ impl Front {
         }
     }
 
-    /// Adds the headers that every answer has.
-    fn dress(&self, headers: &mut HeaderMap, trip: &Trip, origin: Option<&HeaderValue>) {
-        headers.reserve(8);
-        for (name, value) in SECURITY {
-            headers.entry(name).or_insert(value);
-        }
-        if let Ok(id) = HeaderValue::from_str(trip.id()) {
-            headers.insert(REQUEST_ID, id);
-        }
-        if let Ok(traceparent) = HeaderValue::from_bytes(&trip.traceparent()) {
-            headers.insert(TRACEPARENT, traceparent);
-        }
-        if let Some(origin) = origin {
-            cors::allow(headers, origin, self.0.app.origins());
-        }
-    }
-
     /// Counts the request and leaves its line; of probes only the count.
     fn tell(&self, trip: &Trip, method: &Method, status: StatusCode, started: Instant) {
         let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -171,6 +157,20 @@ impl Front {
                 elapsed_us,
             });
         }
+    }
+}
+
+/// Adds the headers that every answer has.
+pub(super) fn dress(headers: &mut HeaderMap, trip: &Trip) {
+    headers.reserve(8);
+    for (name, value) in SECURITY {
+        headers.entry(name).or_insert(value);
+    }
+    if let Ok(id) = HeaderValue::from_str(trip.id()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if let Ok(traceparent) = HeaderValue::from_bytes(&trip.traceparent()) {
+        headers.insert(TRACEPARENT, traceparent);
     }
 }
 

@@ -23,6 +23,7 @@ mod extract;
 mod front;
 mod health;
 mod jwks;
+mod last_word;
 pub mod limits;
 mod metrics;
 mod openapi;

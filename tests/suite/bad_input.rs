@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use holdall::app::{Limits, Options};
 use http::Method;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -50,14 +51,36 @@ async fn oversized_heads_are_refused_in_the_envelope() {
     let wide = house.guest().with("x-wide", &"x".repeat(33 << 10)).get("/api/health").await;
     assert_eq!((wide.status, &wide.body["code"]), (431, &"headers_too_large".into()));
     let huge = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(1 << 20));
-    assert!(["431", ""].contains(&status(&say(&house, huge.as_bytes()).await)));
+    check_refused(&say(&house, huge.as_bytes()).await, 431, "headers_too_large");
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(5000));
-    assert!(["431", ""].contains(&status(&say(&house, many.as_bytes()).await)));
+    check_refused(&say(&house, many.as_bytes()).await, 431, "headers_too_large");
+    let endless = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(70_000));
+    check_refused(&say(&house, endless.as_bytes()).await, 414, "url_too_long");
     check_alive(&house).await;
 }
 
+/// What was heard is one whole refusal in the envelope, with the headers that every answer has.
+#[track_caller]
+fn check_refused(heard: &str, status: u16, code: &str) {
+    let (head, body) = heard.split_once("\r\n\r\n").unwrap_or_else(|| panic!("heard {heard:?}"));
+    let body: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("heard {heard:?}"));
+    let header = |name: &str| {
+        let line = head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+        line.unwrap_or_else(|| panic!("no {name} in {head}"))
+    };
+    assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
+    assert_eq!((&body["status"], &body["code"]), (&status.into(), &code.into()));
+    assert_eq!((&body["data"], body.as_object().unwrap().len()), (&json!({}), 5));
+    assert!(!body["message"].as_str().unwrap().is_empty());
+    assert!(!header("x-request-id").is_empty());
+    assert_eq!(body["request_id"], header("x-request-id"));
+    assert_eq!(header("content-type"), "application/json");
+    assert_eq!(header("x-content-type-options"), "nosniff");
+    assert!(!header("date").is_empty());
+}
+
 #[tokio::test]
-async fn what_is_not_http_gets_400_or_nothing() {
+async fn what_is_not_http_gets_400_in_the_envelope() {
     let house = House::new();
     for bytes in [
         &b"hello\r\n\r\n"[..],
@@ -65,17 +88,31 @@ async fn what_is_not_http_gets_400_or_nothing() {
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"GET\r\n\r\n",
         b"GET /api/health HTTP/9.9\r\n\r\n",
+        b"GET /api/\xff\xfe HTTP/1.1\r\nhost: a\r\n\r\n",
         b"GET /api/health HTTP/1.1\r\nno colon\r\n\r\n",
+        b"GET /api/health HTTP/1.1\r\nbad name: 1\r\n\r\n",
         b"POST /api/health HTTP/1.1\r\nhost: a\r\ncontent-length: -5\r\n\r\n",
         b"POST /api/health HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
+        b"POST /api/health HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\n\r\n",
     ] {
+        // Whether or not the caller says that there is no more.
+        check_refused(&say(&house, bytes).await, 400, "bad_request");
         let mut stream = TcpStream::connect(house.address).await.unwrap();
         stream.write_all(bytes).await.unwrap();
         stream.shutdown().await.unwrap();
-        let heard = hear(&mut stream).await;
-        assert!(["400", "505", ""].contains(&status(&heard)), "{bytes:?}: {heard}");
+        check_refused(&hear(&mut stream).await, 400, "bad_request");
     }
     check_alive(&house).await;
+}
+
+#[tokio::test]
+async fn good_request_is_answered_before_the_bad_one_behind_it() {
+    let house = House::new();
+    let both = b"GET /api/health HTTP/1.1\r\nhost: a\r\n\r\nhello\r\n\r\n";
+    let heard = say(&house, both).await;
+    let (first, second) = heard.split_at(heard.rfind("HTTP/1.1 ").unwrap());
+    assert!(first.starts_with("HTTP/1.1 200 ") && first.ends_with("\"data\":{}}"), "{heard}");
+    check_refused(second, 400, "bad_request");
 }
 
 #[tokio::test]
