@@ -1,6 +1,12 @@
-//! What one caller, one request and one connection may ask for, with the reason for each default.
+//! What one caller, one request and one connection may ask for. The numbers stand in the table of
+//! settings; the reason for each stands here.
 
 use std::time::Duration;
+
+use crate::config;
+
+/// A reader who takes nothing for this long has gone: twice the slowest resend of TCP.
+const STALL_TIME: Duration = Duration::from_secs(60);
 
 /// Limits of the front door. Everything has one.
 #[derive(Debug, Clone)]
@@ -29,19 +35,26 @@ pub struct Limits {
     pub drain_time: Duration,
 }
 
+impl Limits {
+    /// The limits that the settings say. What has no setting is decided here.
+    pub fn of(settings: &config::Limits) -> Self {
+        Self {
+            connections: settings.connections,
+            header_time: settings.header_time,
+            keep_alive: settings.keep_alive,
+            stall_time: STALL_TIME,
+            header_bytes: settings.header_bytes,
+            url_bytes: settings.url_bytes,
+            body_bytes: settings.body_bytes,
+            request_time: settings.request_time,
+            shutdown_delay: settings.shutdown_delay,
+            drain_time: settings.shutdown_deadline,
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            connections: 20_000,
-            header_time: Duration::from_secs(10),
-            keep_alive: Duration::from_secs(75),
-            stall_time: Duration::from_secs(60),
-            header_bytes: 32 << 10,
-            url_bytes: 16 << 10,
-            body_bytes: 32 << 20,
-            request_time: Duration::from_secs(30),
-            shutdown_delay: Duration::ZERO,
-            drain_time: Duration::from_secs(20),
-        }
+        Self::of(&config::Limits::default())
     }
 }

@@ -25,10 +25,12 @@ use crate::http::tls::{Source, Tls};
 use crate::store::{Home, OpenError};
 use crate::telemetry::line::Format;
 use crate::telemetry::logs;
-use crate::telemetry::process::raise_max_files;
+use crate::telemetry::process::{max_files, raise_max_files};
 
 /// Exit code of a store that must stop.
 const HALTED: i32 = 70;
+/// Files that are open beside connections: the store, the logs, the control socket, the site's.
+const OWN_FILES: usize = 128;
 
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -188,24 +190,12 @@ pub fn start_logs(config: &Config) -> Result {
 }
 
 pub fn options(config: &Config) -> Options {
-    let limits = &config.limits;
     Options {
         home: match config.store {
             config::Home::Memory => Home::Memory,
             config::Home::Files => Home::Files(config.data.clone()),
         },
-        limits: Limits {
-            connections: limits.connections,
-            header_bytes: limits.header_bytes,
-            header_time: limits.header_time,
-            url_bytes: limits.url_bytes,
-            body_bytes: limits.body_bytes,
-            request_time: limits.request_time,
-            keep_alive: limits.keep_alive,
-            shutdown_delay: config.shutdown_delay,
-            drain_time: config.shutdown_deadline,
-            ..Limits::default()
-        },
+        limits: limits(config),
         origins: config.cors_origins.clone(),
         public: config.public.clone(),
         metrics_apart: config.metrics_listen.is_some(),
@@ -226,6 +216,23 @@ pub fn options(config: &Config) -> Options {
         }),
         ..Options::default()
     }
+}
+
+/// A connection that no file descriptor is left for would only fail in the kernel.
+fn limits(config: &Config) -> Limits {
+    let limits = Limits::of(&config.limits);
+    let open_files = usize::try_from(max_files()).unwrap_or(usize::MAX);
+    let spare = open_files.saturating_sub(OWN_FILES);
+    // Some more callers wait for their place.
+    let connections = limits.connections.min((spare - spare / 16).max(1));
+    if connections < limits.connections {
+        tracing::info!(
+            connections,
+            open_files,
+            "at most {connections} connections at once: more files may not be open here"
+        );
+    }
+    Limits { connections, ..limits }
 }
 
 fn why_not_opened(error: anyhow::Error) -> Failure {

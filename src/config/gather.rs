@@ -79,6 +79,17 @@ impl Found {
         debug_assert!(settings::find(key).is_some(), "{key} is not in the table");
         self.text(key).map(|(text, origin)| parse_at(text, origin, &parse)).transpose()
     }
+
+    /// Parses the value under `key`, or the default that the table has for it.
+    pub fn parsed_or_default<T>(
+        &self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T> {
+        let default = settings::find(key).map_or("", |setting| setting.default);
+        let (text, origin) = self.text(key).unwrap_or((default, &Origin::Default));
+        parse_at(text, origin, parse)
+    }
 }
 
 /// Parses `text`, and blames `origin` when that fails.

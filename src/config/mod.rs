@@ -99,10 +99,6 @@ pub struct Config {
     pub jwt_issuer: Option<String>,
     pub jwt_audience: Option<String>,
     pub limits: Limits,
-    /// How long readiness says no before the door closes.
-    pub shutdown_delay: Duration,
-    /// How long requests may take to end after that.
-    pub shutdown_deadline: Duration,
     pub ready_strict: bool,
     pub metrics_listen: Option<SocketAddr>,
     /// `None`: plain HTTP.
@@ -136,7 +132,7 @@ pub struct Admin {
     pub password: Secret,
 }
 
-/// How much one client may ask.
+/// How much one client may ask, and how long it may take.
 #[derive(Debug, Clone)]
 pub struct Limits {
     pub connections: usize,
@@ -146,6 +142,17 @@ pub struct Limits {
     pub body_bytes: usize,
     pub request_time: Duration,
     pub keep_alive: Duration,
+    /// How long readiness says no before the door closes.
+    pub shutdown_delay: Duration,
+    /// How long requests may take to end after that.
+    pub shutdown_deadline: Duration,
+}
+
+impl Default for Limits {
+    /// What the table of settings says.
+    fn default() -> Self {
+        resolve::limits(&Found::default()).expect("a test parses every default of the table")
+    }
 }
 
 impl Config {

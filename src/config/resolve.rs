@@ -1,15 +1,14 @@
 //! Makes the typed `Config` of what was found: one line a setting, then the rules between them.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use crate::config::gather::{Found, Origin, default_data, parse_at};
 use crate::config::secret::Secret;
 use crate::config::{Admin, Config, Environment, Error, Home, Limits, LogLevel, Result, Tls};
 use crate::config::{parse, strength};
 
-const MIB: usize = 1 << 20;
-const KIB: usize = 1 << 10;
+/// More connections than this are a slip of the finger: no process may have as many files open.
+const CONNECTIONS_MAX: usize = 1 << 20;
 /// More threads than this are a mistake in the unit.
 const THREADS_MAX: usize = 512;
 
@@ -44,10 +43,6 @@ pub fn resolve(found: &Found) -> Result<Config> {
         jwt_issuer: found.text("jwt.issuer").map(|(issuer, _)| issuer.to_owned()),
         jwt_audience: found.text("jwt.audience").map(|(audience, _)| audience.to_owned()),
         limits: limits(found)?,
-        shutdown_delay: found.parsed("shutdown.delay", parse::duration)?.unwrap_or_default(),
-        shutdown_deadline: found
-            .parsed("shutdown.deadline", parse::duration)?
-            .unwrap_or(Duration::from_secs(10)),
         ready_strict: found.parsed("ready.strict", parse::switch)?.unwrap_or(false),
         metrics_listen: found.parsed("metrics.listen", parse::address)?,
         tls: tls(found)?,
@@ -72,21 +67,21 @@ fn tls(found: &Found) -> Result<Option<Tls>> {
     }
 }
 
-fn limits(found: &Found) -> Result<Limits> {
-    let time = |key, default| {
-        Ok(found.parsed(key, parse::duration)?.unwrap_or(Duration::from_secs(default)))
-    };
-    let size = |key, default| Ok(found.parsed(key, parse::size)?.unwrap_or(default));
+/// The defaults stand in the table, and nowhere else.
+pub fn limits(found: &Found) -> Result<Limits> {
+    let time = |key| found.parsed_or_default(key, parse::duration);
+    let size = |key| found.parsed_or_default(key, parse::size);
     Ok(Limits {
         connections: found
-            .parsed("limits.connections", parse::count(1, 1 << 20))?
-            .unwrap_or(16 * KIB),
-        header_bytes: size("limits.header_bytes", 64 * KIB)?,
-        header_time: time("limits.header_time", 10)?,
-        url_bytes: size("limits.url_bytes", 32 * KIB)?,
-        body_bytes: size("limits.body_bytes", 32 * MIB)?,
-        request_time: time("limits.request_time", 30)?,
-        keep_alive: time("limits.keep_alive", 75)?,
+            .parsed_or_default("limits.connections", parse::count(1, CONNECTIONS_MAX))?,
+        header_bytes: size("limits.header_bytes")?,
+        header_time: time("limits.header_time")?,
+        url_bytes: size("limits.url_bytes")?,
+        body_bytes: size("limits.body_bytes")?,
+        request_time: time("limits.request_time")?,
+        keep_alive: time("limits.keep_alive")?,
+        shutdown_delay: time("shutdown.delay")?,
+        shutdown_deadline: time("shutdown.deadline")?,
     })
 }
 

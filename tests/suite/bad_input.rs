@@ -44,11 +44,12 @@ fn status(heard: &str) -> &str {
 
 #[tokio::test]
 async fn oversized_heads_are_refused_in_the_envelope() {
-    let house = House::new();
-    let long = format!("/api/health?{}", "x".repeat(17 << 10));
+    let (house, limits) = (House::new(), Limits::default());
+    let long = format!("/api/health?{}", "x".repeat(limits.url_bytes));
     let answer = house.guest().get(&long).await;
     assert_eq!((answer.status, &answer.body["code"]), (414, &"url_too_long".into()));
-    let wide = house.guest().with("x-wide", &"x".repeat(33 << 10)).get("/api/health").await;
+    let wide =
+        house.guest().with("x-wide", &"x".repeat(limits.header_bytes)).get("/api/health").await;
     assert_eq!((wide.status, &wide.body["code"]), (431, &"headers_too_large".into()));
     let huge = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(1 << 20));
     check_refused(&say(&house, huge.as_bytes()).await, 431, "headers_too_large");
