@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use crate::cli::Result;
+use crate::cli::client::{Probe, Server};
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
-use crate::cli::{Result, client};
 use crate::config::duration;
 
 /// Between two looks: short beside any start, long beside the cost of a look.
@@ -24,25 +25,26 @@ pub struct Wait {
     /// Give up after this time, with exit code 1.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
+    /// Over https, take any certificate.
+    #[arg(long)]
+    insecure: bool,
     #[command(flatten)]
     flags: Flags,
 }
 
 impl Wait {
     pub fn run(&self, out: &mut dyn Write) -> Result {
-        let url = client::base_url(&self.flags.load()?);
-        let path = if self.ready { "/health/ready" } else { "/health/live" };
+        let server = Server::of(&self.flags.load()?, self.insecure);
+        let probe = if self.ready { Probe::Ready } else { Probe::Live };
         let begun = Instant::now();
         loop {
             let left = self.timeout.saturating_sub(begun.elapsed()).min(LOOK);
-            let last = match client::status(&url, path, left.max(PAUSE)) {
-                Ok(200) => return Ok(writeln!(out, "{url} is ready")?),
-                Ok(status) => format!("it answered {status}"),
-                Err(error) => format!("{error:#}"),
+            let Err(last) = server.look(probe, left.max(PAUSE)) else {
+                return Ok(writeln!(out, "{} is ready", server.url)?);
             };
             if begun.elapsed() + PAUSE >= self.timeout {
                 let waited = begun.elapsed().as_secs_f32();
-                let words = format!("{url} was not ready after {waited:.1} s: {last}");
+                let words = format!("{} was not ready after {waited:.1} s: {last:#}", server.url);
                 return Err(Failure::failed(words));
             }
             thread::sleep(PAUSE);

@@ -176,7 +176,7 @@ fn upstream(entry: &str) -> Option<Upstream> {
 
 pub fn url(text: &str) -> Parsed<String> {
     match text.parse::<http::Uri>() {
-        Ok(url) if url.scheme_str() == Some("http") && url.host().is_some() => {
+        Ok(url) if matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some() => {
             Ok(text.trim_end_matches('/').to_owned())
         }
         _ => Err(format!("`{text}` is not a URL such as http://127.0.0.1:8000")),

@@ -27,9 +27,13 @@ impl Server {
     }
 
     fn start_in(home: tempfile::TempDir, data: PathBuf) -> Self {
+        Self::start_as("serve --listen 127.0.0.1:0 --ready-file", home, data)
+    }
+
+    fn start_as(line: &str, home: tempfile::TempDir, data: PathBuf) -> Self {
         let path = home.path().join("ready.json");
         let _ = std::fs::remove_file(&path);
-        let (mut command, _working) = Holdall::new("serve --listen 127.0.0.1:0 --ready-file")
+        let (mut command, _working) = Holdall::new(line)
             .arg(path.to_str().unwrap())
             .arg("--data")
             .arg(data.to_str().unwrap())
@@ -200,4 +204,26 @@ fn readers_who_leave_early_are_no_error() {
         let done = Done::of(child.wait_with_output().unwrap());
         assert_eq!((done.code, done.err.as_str()), (0, ""), "{line}");
     }
+}
+
+#[test]
+fn server_with_tls_is_asked_through_its_socket() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let line = "serve --tls self-signed --listen 127.0.0.1:0 --ready-file";
+    let mut server = Server::start_as(line, home, data);
+    assert!(server.ready["url"].as_str().unwrap().starts_with("https://"));
+
+    // Its certificate is nobody's, and nothing listens at the address that the settings name.
+    let asked =
+        ["healthcheck", "healthcheck --live", "wait --ready --timeout 1s"].map(|command_line| {
+            server.ask(&format!("{command_line} --tls self-signed --listen 127.0.0.1:1"))
+        });
+    server.end(libc::SIGTERM);
+    let gone = server.ask("healthcheck --tls self-signed --listen 127.0.0.1:1");
+
+    for done in asked {
+        assert_eq!(done.code, 0, "{done:?}");
+    }
+    assert_eq!(gone.code, 1, "{gone:?}");
 }

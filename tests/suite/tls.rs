@@ -1,5 +1,6 @@
 //! HTTPS, by a certificate that is made at start.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,7 +14,10 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
 use tokio_rustls::TlsConnector;
+
+use crate::command::Holdall;
 
 /// Takes any certificate: what is tested is that there is one.
 #[derive(Debug)]
@@ -81,4 +85,86 @@ async fn self_signed_https_answers_and_plain_http_does_not() {
     tokio::spawn(connection);
     let request = http::Request::get("/api/health").header("host", "localhost");
     assert!(sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.is_err());
+}
+
+/// A certificate for `localhost` and its key, in files.
+fn put(directory: &Path) -> Source {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (cert, key) = (directory.join("cert.pem"), directory.join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    Source::Files { cert, key }
+}
+
+/// Serves over TLS in `runtime` and returns the port.
+fn serve_in(runtime: &Runtime, source: Source) -> u16 {
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let door = Door::with_tls(listener, Some(Tls::load(source).unwrap()));
+    let app = App::open(Options::default()).unwrap();
+    runtime.spawn(serve::run(door, app, std::future::pending()));
+    port
+}
+
+#[test]
+fn commands_believe_authorities_their_own_certificate_and_nobody_else() {
+    let runtime = Runtime::new().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let port = serve_in(&runtime, put(directory.path()));
+    let other = tempfile::tempdir().unwrap();
+    put(other.path());
+    let ask = |command: &str, host: &str| {
+        Holdall::new(command).arg("--url").arg(&format!("https://{host}:{port}"))
+    };
+    let path = |directory: &tempfile::TempDir, name| {
+        directory.path().join(name).to_str().unwrap().to_owned()
+    };
+
+    let strangers = ask("healthcheck", "localhost").run();
+    let anybody = ask("healthcheck --insecure", "localhost").run();
+    let authority =
+        ask("healthcheck", "localhost").env("SSL_CERT_FILE", &path(&directory, "cert.pem")).run();
+    let elsewhere =
+        ask("healthcheck", "127.0.0.1").env("SSL_CERT_FILE", &path(&directory, "cert.pem")).run();
+    let own = |directory, command| {
+        let asked = ask(command, "127.0.0.1").env("HOLDALL_TLS_CERT", &path(directory, "cert.pem"));
+        asked.env("HOLDALL_TLS_KEY", &path(directory, "key.pem")).run()
+    };
+    let waited = own(&directory, "wait --ready --timeout 5s");
+    let not_own = own(&other, "healthcheck --live");
+
+    assert_eq!(strangers.code, 1, "{strangers:?}");
+    assert!(strangers.err.contains("certificate"), "{}", strangers.err);
+    assert_eq!(anybody.code, 0, "{anybody:?}");
+    assert_eq!(authority.code, 0, "{authority:?}");
+    assert_eq!(elsewhere.code, 1, "the certificate is for localhost: {elsewhere:?}");
+    assert_eq!(waited.code, 0, "{waited:?}");
+    assert_eq!(not_own.code, 1, "{not_own:?}");
+    runtime.shutdown_background();
+}
+
+#[test]
+fn lives_over_tls_while_the_only_worker_is_stuck() {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let port = serve_in(&runtime, Source::SelfSigned);
+    let ask = |command: &str| {
+        Holdall::new(command).arg("--url").arg(&format!("https://127.0.0.1:{port}")).run()
+    };
+    assert_eq!(ask("wait --ready --insecure").code, 0);
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let (tell, told) = std::sync::mpsc::channel();
+    runtime.spawn(async move {
+        tell.send(()).unwrap();
+        let _ = held.recv();
+    });
+    told.recv().unwrap();
+
+    let live = ask("healthcheck --live --insecure");
+    let ready = ask("healthcheck --insecure");
+
+    assert_eq!(live.code, 0, "{live:?}");
+    assert_eq!(ready.code, 1, "{ready:?}");
+    drop(release);
+    runtime.shutdown_background();
 }

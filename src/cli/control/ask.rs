@@ -17,6 +17,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Gives `order` to the server that holds `directory` and returns what it said; `None` when no
 /// server runs there, so that the files are free.
 pub fn ask(directory: &Path, order: &Order) -> Result<Option<String>> {
+    ask_within(directory, order, PATIENCE)
+}
+
+/// The same for those who have other plans.
+pub fn ask_within(directory: &Path, order: &Order, patience: Duration) -> Result<Option<String>> {
     let connected = Socket::of(directory).and_then(|socket| UnixStream::connect(&socket.path));
     let stream = match connected {
         Ok(stream) => stream,
@@ -27,16 +32,16 @@ pub fn ask(directory: &Path, order: &Order) -> Result<Option<String>> {
             return Err(Failure::Failed(anyhow::Error::new(error).context(words)));
         }
     };
-    let answer = converse(stream, order).context("the server did not answer")?;
+    let answer = converse(stream, order, patience).context("the server did not answer")?;
     match answer {
         Answer::Done(words) => Ok(Some(words)),
         Answer::Failed(words) => Err(Failure::failed(words)),
     }
 }
 
-fn converse(mut stream: UnixStream, order: &Order) -> anyhow::Result<Answer> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+fn converse(mut stream: UnixStream, order: &Order, patience: Duration) -> anyhow::Result<Answer> {
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
     let mut line = serde_json::to_vec(order)?;
     line.push(b'\n');
     stream.write_all(&line)?;

@@ -7,10 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::runtime::Handle;
 
-use crate::app::{App, Phase};
+use crate::app::{App, Condition};
 use crate::cli::control::{Answer, LINE_MAX_BYTES, NAME, Order, Socket};
 use crate::cli::failure::Failure;
 use crate::cli::{Result, admin, keys, log_level};
@@ -81,16 +83,22 @@ async fn hear(stream: &mut UnixStream) -> anyhow::Result<(Order, u32)> {
     Ok((order.context("the order is not understood: is the command of another version?")?, uid))
 }
 
+/// The same that `/health/ready` says.
 fn ready(app: &App) -> Result<String> {
-    match app.phases().now() {
-        Phase::Serving => Ok("the server is well".to_owned()),
-        Phase::Starting | Phase::Draining => Err(Failure::failed("the server is not ready")),
+    let (condition, checks) = Handle::current().block_on(app.readiness());
+    match condition {
+        Condition::Up | Condition::Degraded => Ok(condition.word().to_owned()),
+        Condition::Down => {
+            let checks = Value::from(checks);
+            Err(Failure::failed(format!("the server is not ready: {checks}")))
+        }
     }
 }
 
 fn obey(app: &App, order: Order, uid: u32) -> Result<String> {
     let door = uid.to_string();
     match order {
+        Order::Live => Ok("UP".to_owned()),
         Order::Ready => ready(app),
         Order::LogLevel { level } => log_level::set(level.as_deref(), &door),
         Order::CreateAdmin { email, password } => {

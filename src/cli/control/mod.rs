@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 mod ask;
 mod listen;
 
-pub use ask::ask;
+pub use ask::{ask, ask_within};
 pub use listen::{listen, remove};
 
 const NAME: &str = "control.sock";
@@ -26,6 +26,8 @@ const LINE_MAX_BYTES: u64 = 64 << 10;
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
+    /// Tell whether anybody is there.
+    Live,
     /// Tell whether requests are served.
     Ready,
     /// Tell the log level, or change it first.
