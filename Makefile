@@ -12,7 +12,7 @@ ARGS ?=
 CONFORMANCE := health collections records-crud filters filters-table expand-fields
 
 .PHONY: help run dev build page test test-rust test-api test-browser test-release test-cluster \
-        check release bench measure soak image clean
+        check release dist bench measure soak image clean
 
 help: ## This text
 	@awk 'BEGIN { FS = ":.*## " } \
@@ -26,6 +26,9 @@ run: build ## Build page and binary, serve on 127.0.0.1:8000
 
 release: page ## Static binary in target/dist/ (TARGET=aarch64-unknown-linux-musl for another machine)
 	@TARGET=$(TARGET) scripts/release.sh
+
+dist: release ## Archive, list of parts (SBOM) and checksums of the static binary, in target/dist/
+	@TARGET=$(TARGET) scripts/dist.sh
 
 image: release ## Container image from the static binary
 	@command -v docker >/dev/null || { echo "docker is missing: see deploy/Dockerfile for what it would do" >&2; exit 1; }
@@ -64,8 +67,9 @@ test-api: build ## The conformance suite, on files and in memory, by the officia
 test-browser: build ## The console in a real browser
 	@scripts/browser.sh
 
-test-release: release ## The static binary: static, small, runs in an empty root
+test-release: release ## The static binary: static, small, runs in an empty root; what is packed of it
 	@scripts/test-release.sh
+	@scripts/test-dist.sh
 
 test-cluster: release ## The manifest on a real API server (a few minutes; not part of `make test`)
 	@scripts/test-cluster.sh
