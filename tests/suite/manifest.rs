@@ -21,10 +21,11 @@ const KINDS: [(&str, &str); 8] = [
     ("PodDisruptionBudget", "policy/v1"),
 ];
 
+const MANIFEST: &str = include_str!("../../deploy/holdall.yaml");
+
 /// The manifest's objects, in its order.
 fn objects() -> Vec<Value> {
-    let text = include_str!("../../deploy/holdall.yaml");
-    serde_yaml_ng::Deserializer::from_str(text)
+    serde_yaml_ng::Deserializer::from_str(MANIFEST)
         .map(|document| Value::deserialize(document).expect("valid YAML"))
         .collect()
 }
@@ -141,6 +142,19 @@ fn the_pod_can_write_its_volume_and_nothing_else() {
     assert_eq!(claims[0]["metadata"]["name"], "data");
     assert_eq!(claims[0]["spec"]["accessModes"], json!(["ReadWriteOnce"]));
     assert_eq!(claims[0]["spec"]["resources"]["requests"]["storage"], "10Gi");
+}
+
+/// A changed annotation of the template is what makes the StatefulSet roll its pod out again.
+#[test]
+fn the_pod_is_rolled_out_again_when_its_settings_change() {
+    let lines: Vec<&str> = MANIFEST.lines().skip_while(|line| *line != "data:").collect();
+    let end = lines.iter().position(|line| *line == "---").unwrap();
+    let data = lines[..=end].join("\n") + "\n";
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, data.as_bytes());
+    let expected: String = digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let template = one("StatefulSet")["spec"]["template"]["metadata"].take();
+    assert_eq!(template["annotations"]["holdall/config"], expected, "put it into the annotation");
+    assert_eq!(MANIFEST.matches("\ndata:\n").count(), 1, "the one that the comment speaks of");
 }
 
 #[test]
