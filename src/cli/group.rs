@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::telemetry::process;
+
 /// What those who supervise a command send to it.
 const PASSED_ON: [i32; 6] =
     [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGUSR1, libc::SIGUSR2];
@@ -46,13 +48,7 @@ pub fn start(command: &mut Command) -> io::Result<Child> {
     // SAFETY: between fork and exec only system calls are made, which is what is allowed there.
     unsafe {
         command.pre_exec(move || {
-            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
-                return Err(io::Error::last_os_error());
-            }
-            // Whoever died before that call sends nothing any more.
-            if u32::try_from(libc::getppid()) != Ok(parent) {
-                return Err(io::Error::from_raw_os_error(libc::ESRCH));
-            }
+            process::die_with(parent)?;
             if foreground {
                 // A background group that takes the terminal would be stopped for it.
                 libc::signal(libc::SIGTTOU, libc::SIG_IGN);

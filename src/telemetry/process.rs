@@ -1,7 +1,11 @@
-//! What the kernel knows of this process and of the cgroup it lives in.
+//! What the kernel knows of this process and of the cgroup it lives in, and what else only Linux has:
+//! another system needs another one of these, and nothing else.
 
 use std::fs;
-use std::path::Path;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 
 use crate::telemetry::metrics::Page;
 
@@ -91,6 +95,27 @@ pub fn raise_max_files() {
             libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
         }
     }
+}
+
+/// Lets the kernel kill the calling process when its parent ends, which has to be `parent`. Only
+/// system calls, so that it may stand between fork and exec.
+pub fn die_with(parent: u32) -> io::Result<()> {
+    // SAFETY: these only tell and ask the kernel something.
+    unsafe {
+        if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // A parent that died before that call sends nothing any more.
+        if u32::try_from(libc::getppid()) != Ok(parent) {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+    }
+    Ok(())
+}
+
+/// Returns a short path of an open file or directory, good as long as it stays open.
+pub fn path_of(opened: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()))
 }
 
 /// Returns memory used and allowed: of the cgroup where it has a limit, else of the machine.

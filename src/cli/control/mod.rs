@@ -5,10 +5,11 @@
 //! socket (mode 0600) and runs as the server's user or as root counts as superuser.
 
 use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::telemetry::process;
 
 mod ask;
 mod listen;
@@ -66,7 +67,7 @@ impl Socket {
             return Ok(Self { path, _directory: None });
         }
         let opened = File::open(directory)?;
-        let path = PathBuf::from(format!("/proc/self/fd/{}/{NAME}", opened.as_raw_fd()));
+        let path = process::path_of(&opened).join(NAME);
         Ok(Self { path, _directory: Some(opened) })
     }
 }
