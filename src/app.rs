@@ -165,7 +165,7 @@ impl App {
     }
 
     /// Runs `rule` on one snapshot: where the caller stands if memory knows the answer, else in the
-    /// lane of reads. It may run more than once.
+    /// lane of reads; on a new one if that ended under it.
     pub async fn read<T, R>(&self, rule: R) -> domain::Result<T>
     where
         T: Send + 'static,
@@ -175,7 +175,7 @@ impl App {
             return answer;
         }
         let place = self.0.lanes.reads.enter().await?;
-        self.aside(place, move |app| rule(&app.0.store.snapshot())).await
+        self.aside(place, move |app| app.glance(rule)).await
     }
 
     /// `None` when the answer takes more than a glance.
@@ -185,15 +185,19 @@ impl App {
     ) -> Option<domain::Result<T>> {
         let glance = self.0.store.glance();
         let answer = rule(&glance);
-        (!glance.gave_up()).then_some(answer)
+        let ended = matches!(answer, Err(Error::Store(store::Error::TooOld)));
+        (!ended && !glance.gave_up()).then_some(answer)
     }
 
     /// Runs `rule` on one snapshot where the caller stands: for a few point reads that memory
     /// answers, where the hop to a lane would cost more than the rule.
-    pub fn glance<T>(
-        &self,
-        rule: impl FnOnce(&Snapshot) -> domain::Result<T>,
-    ) -> domain::Result<T> {
+    pub fn glance<T>(&self, rule: impl Fn(&Snapshot) -> domain::Result<T>) -> domain::Result<T> {
+        for _ in 1..Store::TRIES {
+            match rule(&self.0.store.snapshot()) {
+                Err(Error::Store(store::Error::TooOld)) => {}
+                answer => return answer,
+            }
+        }
         rule(&self.0.store.snapshot())
     }
 

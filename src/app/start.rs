@@ -28,3 +28,50 @@ impl App {
         self.reload_settings()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    use super::*;
+    use crate::store::Read;
+
+    /// Ends the snapshot of a rule under it, as a full window would, on the first `ends` runs.
+    fn ending(
+        app: &App,
+        ends: usize,
+    ) -> (Arc<AtomicUsize>, impl Fn(&crate::store::Snapshot) -> domain::Result<bool> + Send + 'static)
+    {
+        let (app, runs) = (app.clone(), Arc::new(AtomicUsize::new(0)));
+        let counted = runs.clone();
+        let rule = move |snapshot: &crate::store::Snapshot| {
+            if runs.fetch_add(1, SeqCst) < ends {
+                app.return_to_start()?;
+            }
+            Ok(snapshot.get(b"S")?.is_some())
+        };
+        (counted, rule)
+    }
+
+    #[tokio::test]
+    async fn read_whose_snapshot_ended_is_run_again_on_a_new_one() {
+        let app = App::open(Default::default()).unwrap();
+        assert!(app.remember_start());
+        let (runs, rule) = ending(&app, 2);
+
+        assert!(app.read(rule).await.unwrap(), "the schema is there");
+        assert_eq!(runs.load(SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn read_whose_snapshots_all_end_says_so_in_the_end() {
+        let app = App::open(Default::default()).unwrap();
+        assert!(app.remember_start());
+        let (runs, rule) = ending(&app, usize::MAX);
+
+        let answer = app.read(rule).await;
+        assert!(matches!(answer, Err(Error::Store(crate::store::Error::TooOld))), "{answer:?}");
+        assert_eq!(runs.load(SeqCst), crate::store::Store::TRIES);
+    }
+}

@@ -80,9 +80,9 @@ pub(super) async fn impersonate(
 
 /// Signs somebody in, in the lane of hashing (a signature, too, takes most of a millisecond), and
 /// answers with the token and the account as it sees itself.
-async fn answer<S>(app: &App, mut request: Request, sign_in: S) -> Result<Response>
+async fn answer<S>(app: &App, request: Request, sign_in: S) -> Result<Response>
 where
-    S: FnOnce(&App, &dyn Read, &Request) -> Result<SignedIn> + Send + 'static,
+    S: Fn(&App, &dyn Read, &Request) -> Result<SignedIn> + Send + 'static,
 {
     let mut look = look(&request)?;
     let pick = look.pick.take();
@@ -92,7 +92,7 @@ where
         .hash(move || {
             inside.glance(|read| {
                 let signed_in = sign_in(&inside, read, &request)?;
-                request.caller = signed_in.caller();
+                let request = Request { caller: signed_in.caller(), ..request.clone() };
                 let record = answer::record(read, &request, &signed_in.account, &look)?;
                 answer::signed_in(&signed_in.token, &record, pick.as_ref())
             })
