@@ -11,13 +11,14 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::store::Error;
 use crate::store::Result;
-use crate::store::batch::{Batch, Writes, position};
+use crate::store::batch::{Batch, position};
 use crate::store::journal::Journal;
 use crate::store::journal::frame::{Gid, Head, Writer};
-use crate::store::shared::{Group, Shared};
+use crate::store::publish::Standing;
+use crate::store::shared::Shared;
 use crate::store::snapshot::View;
 use crate::store::stats;
-use crate::store::tail::{self, Commit};
+use crate::store::tail::Commit;
 use crate::store::tx::{ReadSet, Tx};
 
 /// Most batches in a group: those behind wait for one sync less, readers for the window's lock.
@@ -192,7 +193,7 @@ impl Shared {
 
     /// Validates, writes and publishes one group; returns what became of each request.
     fn commit(self: &Arc<Self>, core: &mut Core, group: Vec<Request>) -> Vec<(Party, Verdict)> {
-        if let Some(why) = self.refusal(core) {
+        if let Some(why) = self.refusal(core).or_else(|| self.enter(core).err()) {
             return group.into_iter().map(|r| (r.party, Verdict::Failed(why.clone()))).collect();
         }
         let seq = core.seq + 1;
@@ -215,15 +216,19 @@ impl Shared {
         }
         // Not longer, or the group could not be applied before the next one comes.
         drop(views);
-        if draft.batches.is_empty() {
+        if draft.standing.batches.is_empty() {
+            core.journal.iter_mut().for_each(Journal::leave);
             return verdicts;
         }
         match self.write_group(core, seq, draft) {
             Ok(()) => verdicts,
             Err(error) => {
-                let fail = |verdict| match verdict {
-                    Verdict::Committed => Verdict::Failed(error.clone()),
-                    other => other,
+                // What was declined may have been so for what is not there now.
+                let fail = |verdict| match (verdict, &error) {
+                    // Another store was quicker: its group counts as well now.
+                    (Verdict::Committed | Verdict::Declined, Error::TooOld) => Verdict::Again,
+                    (Verdict::Committed | Verdict::Declined, _) => Verdict::Failed(error.clone()),
+                    (other, _) => other,
                 };
                 verdicts.into_iter().map(|(party, verdict)| (party, fail(verdict))).collect()
             }
@@ -294,11 +299,10 @@ impl Shared {
             batch.writes.insert(counter, Some(Bytes::copy_from_slice(&count.to_be_bytes())));
         }
         core.writer.batch(&batch.note, &batch.ops);
-        let place = position::of(seq, draft.batches.len() + 1);
-        self.rolls.touch(place, &batch.writes);
-        draft.cost += self.window.insert(place, &batch.writes);
-        draft.batches.push(batch.writes);
-        draft.commits.push(Commit { note: batch.note, ops: batch.ops });
+        let place = position::of(seq, draft.standing.batches.len() + 1);
+        draft.standing.cost += self.place(place, &batch.writes);
+        draft.standing.batches.push(batch.writes);
+        draft.standing.commits.push(Commit { note: batch.note, ops: batch.ops });
         Ok(())
     }
 
@@ -314,30 +318,30 @@ impl Shared {
             let frame = core.writer.finish(&head, &counts, &core.line);
             let room = random.map_err(|error| error.to_string());
             let room = room.and_then(|()| self.reserve(journal, frame.len()));
-            if let Err(why) = room {
-                let keys = draft.batches.iter().flat_map(|writes| writes.keys());
+            let refused = match room.map_err(Error::ReadOnly) {
+                Err(error) => Some(error),
+                Ok(()) => match journal.append(&head, frame) {
+                    Ok(true) => None,
+                    Ok(false) => Some(Error::TooOld),
+                    Err(error) => {
+                        let why = format!("the journal cannot be written: {error}");
+                        self.fail(why.clone());
+                        return Err(Error::Broken(why));
+                    }
+                },
+            };
+            if let Some(error) = refused {
+                journal.leave();
+                let keys = draft.standing.batches.iter().flat_map(|writes| writes.keys());
                 self.window.withdraw(keys, self.head.load(SeqCst));
                 core.counts
                     .retain(|counter, _| !counts.iter().any(|(changed, _)| changed == counter));
-                return Err(Error::ReadOnly(why));
-            }
-            if let Err(error) = journal.append(&head, frame) {
-                let why = format!("the journal cannot be written: {error}");
-                self.fail(why.clone());
-                return Err(Error::Broken(why));
+                return Err(error);
             }
         }
-        (core.seq, core.gid, core.at) = (seq, gid, at);
         stats::add(&self.counters.groups, 1);
-        stats::add(&self.counters.commits, draft.batches.len() as u64);
-        self.window_bytes.fetch_add(draft.cost, SeqCst);
-        let group = Group { position: position::end_of(seq), gid, stamp, batches: draft.batches };
-        let position = group.position;
-        self.log.lock().push_back(group);
-        let told = tail::Group { seq, at_us: at, commits: draft.commits };
-        self.recent.push(told, core.journal.is_some());
-        self.head.store(position, SeqCst);
-        self.after_commit();
+        stats::add(&self.counters.commits, draft.standing.batches.len() as u64);
+        self.publish(core, &head, draft.standing);
         Ok(())
     }
 
@@ -353,10 +357,8 @@ impl Shared {
 /// A group while it is put together.
 #[derive(Default)]
 struct Draft {
-    batches: Vec<Writes>,
-    commits: Vec<Commit>,
+    standing: Standing,
     counts: HashMap<Bytes, u64>,
-    cost: usize,
 }
 
 impl Batch {

@@ -9,7 +9,7 @@ use crate::store::batch::position;
 use crate::store::commit::Core;
 use crate::store::directory::Directory;
 use crate::store::journal::frame::Writer;
-use crate::store::journal::{End, Journal};
+use crate::store::journal::{End, Files, Journal};
 use crate::store::open::{OpenError, Options};
 use crate::store::replay::{self, Trouble};
 use crate::store::shared::{Parts, Shared};
@@ -18,6 +18,27 @@ use crate::store::state::{Applied, Memory, Refused, Sled, State};
 /// A store without a home, starting from `state`.
 pub(super) fn memory(options: &Options, state: Memory, applied: &Applied) -> Arc<Shared> {
     shared(options, State::Memory(state), None, applied)
+}
+
+/// A store at the table that `turn` is a place of: from a base and all groups behind its start.
+#[cfg(test)]
+pub(super) fn table(
+    options: &Options,
+    turn: crate::store::journal::table::Turn,
+    line: [u8; 16],
+    start: Applied,
+    entries: Vec<(bytes::Bytes, bytes::Bytes)>,
+    rows: &[bytes::Bytes],
+) -> Result<Arc<Shared>, Trouble> {
+    let replayed = shared(options, State::Memory(Memory::default()), None, &start);
+    let (applied, at) = replay::from_rows(&replayed, start, entries, rows)?;
+    let state = Arc::into_inner(replayed).expect("replay is over and shared it with nobody").state;
+    let shared = shared(options, state, None, &applied);
+    let mut core = shared.core.lock();
+    core.journal = Some(Journal::Table(turn));
+    (core.line, core.at) = (line, at);
+    drop(core);
+    Ok(shared)
 }
 
 /// The store in the directory `path`.
@@ -121,14 +142,14 @@ fn finish(
     let state = Arc::into_inner(replayed).expect("replay is over and shared it with nobody").state;
     let at = end.last.as_ref().map_or(0, |head| head.at);
     let path = directory.journal();
-    let journal = Journal::resume(&path, directory.line(), options.segment_bytes, end);
+    let journal = Files::resume(&path, directory.line(), options.segment_bytes, end);
     let journal = journal.map_err(|error| OpenError::io(&path, &error))?;
     let bases = base::list(&directory.bases(), &directory.line(), true);
     let bases = bases.map_err(|error| OpenError::io(&directory.bases(), &error))?;
     let shared = shared(options, state, Some(directory), &applied);
     *shared.base.lock() = bases.into_iter().next_back();
     let mut core = shared.core.lock();
-    core.journal = Some(journal);
+    core.journal = Some(Journal::Files(journal));
     core.at = at;
     drop(core);
     Ok(shared)

@@ -26,12 +26,15 @@ mod load;
 #[cfg(test)]
 mod model;
 mod open;
+mod publish;
 mod replay;
 #[cfg(test)]
 mod restarts;
 mod roll;
 mod rolls;
 mod shared;
+#[cfg(test)]
+mod simulation;
 mod snapshot;
 mod space;
 mod state;

@@ -73,6 +73,31 @@ pub(super) fn from_base(
     Ok((applied, end))
 }
 
+/// Makes of an empty state what a base and the groups behind its start add up to.
+#[cfg(test)]
+pub(super) fn from_rows(
+    shared: &Arc<Shared>,
+    start: Applied,
+    entries: Vec<(Bytes, Bytes)>,
+    rows: &[Bytes],
+) -> Result<(Applied, u64), Trouble> {
+    let writes = entries.into_iter().map(|(key, value)| (key, Some(value))).collect();
+    shared.state.apply(&writes, position::end_of(start.seq))?;
+    let mut replay = Replay::new(shared, start, false);
+    let mut at = 0;
+    for row in rows {
+        let frame = journal::frame::decode(row).map_err(Trouble::State)?;
+        if frame.head.seq != replay.applied.seq + 1 {
+            return Err(damaged("the journal begins too late to make up the state"));
+        }
+        at = frame.head.at;
+        replay.frame(&frame)?;
+    }
+    replay.apply()?;
+    derive_all(shared)?;
+    Ok((replay.finish()?, at))
+}
+
 struct Replay<'a> {
     shared: &'a Arc<Shared>,
     tx: Tx,

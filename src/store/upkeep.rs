@@ -73,8 +73,9 @@ impl Shared {
             let core = self.core.lock();
             Applied { seq: core.seq, gid: core.gid, stamp: self.stamp.load(SeqCst) }
         };
-        let made =
-            base::write(&directory.bases(), &directory.line(), &start, |last| self.page(last))?;
+        let made = base::write(&directory.bases(), &directory.line(), &start, |last| {
+            self.page(last, PAGE)
+        })?;
         let older = self.base.lock().replace(made.clone());
         if let Some(older) = older.filter(|older| older.path != made.path) {
             std::fs::remove_file(&older.path)?;
@@ -91,15 +92,19 @@ impl Shared {
         Ok(())
     }
 
-    /// The primary entries behind `last`, as of now.
-    fn page(self: &Arc<Self>, last: Option<&Bytes>) -> io::Result<Vec<(Bytes, Bytes)>> {
+    /// Up to `limit` primary entries behind `last`, as of now.
+    pub fn page(
+        self: &Arc<Self>,
+        last: Option<&Bytes>,
+        limit: usize,
+    ) -> io::Result<Vec<(Bytes, Bytes)>> {
         let from = last.map_or_else(Vec::new, |last| layers::after(last));
         let range = Range { from, until: keys::FIRST_DERIVED.to_vec() };
         loop {
             if self.stop.load(SeqCst) {
                 return Err(io::Error::other("the store is closing"));
             }
-            match View::pinned(self).scan(&range, Order::Forward, PAGE) {
+            match View::pinned(self).scan(&range, Order::Forward, limit) {
                 Err(Error::TooOld) => {}
                 found => return found.map_err(|error| io::Error::other(error.to_string())),
             }

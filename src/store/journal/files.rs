@@ -17,7 +17,7 @@ use crate::store::journal::segment;
 const FIRST_SEGMENT: u64 = 256 << 10;
 
 /// Where the journal ends, and the open file behind it. One thread appends at a time.
-pub(in crate::store) struct Journal {
+pub(in crate::store) struct Files {
     directory: PathBuf,
     line: [u8; 16],
     segment_bytes: u64,
@@ -62,7 +62,7 @@ pub(in crate::store) struct End {
     spare: Vec<u64>,
 }
 
-impl Journal {
+impl Files {
     /// Makes the first segment of a new journal.
     pub fn create(directory: &Path, line: [u8; 16], segment_bytes: u64) -> io::Result<Self> {
         let capacity = FIRST_SEGMENT.min(segment_bytes);
@@ -202,7 +202,7 @@ impl Journal {
     }
 }
 
-impl Drop for Journal {
+impl Drop for Files {
     fn drop(&mut self) {
         if let Some(thread) = self.next.take() {
             // The directory may be gone the moment we return.

@@ -175,7 +175,7 @@ pub(super) fn head(frame: &[u8]) -> Result<Head, String> {
 }
 
 /// Reads the whole of a frame that [`find`] found.
-pub(super) fn decode(frame: &Bytes) -> Result<Frame, String> {
+pub(in crate::store) fn decode(frame: &Bytes) -> Result<Frame, String> {
     let head = head(frame)?;
     let mut cursor = Cursor { bytes: frame, at: HEADER - 8 };
     let (batches, counts) = (cursor.u32()?, cursor.u32()?);
