@@ -34,7 +34,7 @@ pub fn delete(tx: &mut Tx, schema: &Arc<Schema>, record: &Record, now_ms: i64) -
             continue;
         }
         superusers::may_delete(tx, &record)?;
-        tx.delete(&key)?;
+        tx.take_away(&key, record.stored().clone())?;
         for collection in schema.collections() {
             for field in find::relations_to(collection, record.collection()) {
                 for referring in find::referring(tx, collection, field, record.id(), usize::MAX)? {
@@ -79,7 +79,7 @@ fn lose(tx: &mut Tx, referring: &Record, field: usize, rest: Value, now_ms: i64)
     }
     let changed = referring.with(&changes);
     let key = keys::record(referring.collection().number, referring.id());
-    tx.put(&key, changed.stored().clone())?;
+    tx.replace_with(&key, changed.stored().clone(), referring.undo(&changed))?;
     Ok(())
 }
 

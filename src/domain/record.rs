@@ -12,6 +12,7 @@ use crate::domain::schema::Collection;
 
 mod encoding;
 mod shape;
+mod undo;
 mod upgrade;
 
 pub use shape::{Shape, Shaped};

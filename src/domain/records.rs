@@ -127,7 +127,8 @@ pub fn update(
 
     let record = old.with(&draft.changes());
     checks::unique(tx, &record)?.check(UPDATE_FAILED)?;
-    tx.put(&keys::record(collection.number, record.id()), record.stored().clone())?;
+    let key = keys::record(collection.number, record.id());
+    tx.replace_with(&key, record.stored().clone(), old.undo(&record))?;
     Ok(record)
 }
 

@@ -10,27 +10,27 @@ pub enum Op {
     Put {
         key: Bytes,
         value: Bytes,
+        /// What it took away, as the rule tells it; empty if the rule does not.
+        undo: Bytes,
     },
     Delete {
         key: Bytes,
+        /// The value that was there, if the rule tells it.
+        undo: Bytes,
     },
     /// Deletes every key under the prefix.
-    Clear {
-        prefix: Bytes,
-    },
+    Clear { prefix: Bytes },
     /// Drops what lies under `derived` and derives it anew from what lies under `primary`.
-    Rederive {
-        derived: Vec<Bytes>,
-        primary: Bytes,
-    },
+    Rederive { derived: Vec<Bytes>, primary: Bytes },
 }
 
 impl Op {
     /// About what it takes in memory.
     pub(super) fn bytes(&self) -> usize {
         64 + match self {
-            Self::Put { key, value } => key.len() + value.len(),
-            Self::Delete { key } | Self::Clear { prefix: key } => key.len(),
+            Self::Put { key, value, undo } => key.len() + value.len() + undo.len(),
+            Self::Delete { key, undo } => key.len() + undo.len(),
+            Self::Clear { prefix } => prefix.len(),
             Self::Rederive { derived, primary } => primary.len() + 64 * derived.len(),
         }
     }

@@ -136,8 +136,8 @@ impl Report {
 fn redo(content: &mut Content, frame: Frame) {
     for op in frame.batches.into_iter().flat_map(|batch| batch.ops) {
         match op {
-            Op::Put { key, value } => drop(content.insert(key, value)),
-            Op::Delete { key } => drop(content.remove(&key)),
+            Op::Put { key, value, .. } => drop(content.insert(key, value)),
+            Op::Delete { key, .. } => drop(content.remove(&key)),
             Op::Clear { prefix } => content.retain(|key, _| !key.starts_with(&prefix)),
             Op::Rederive { .. } => {}
         }

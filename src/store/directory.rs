@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use crate::store::open::OpenError;
 
 /// What this program writes. It reads this format and those before it.
-pub const FORMAT: u32 = 1;
+/// 2: frames may say what a change took away.
+pub const FORMAT: u32 = 2;
 
 /// The lock of a process that just ended may be held for a moment longer.
 const LOCK_PATIENCE: Duration = Duration::from_millis(400);
@@ -20,6 +21,8 @@ const LOCK_PATIENCE: Duration = Duration::from_millis(400);
 pub struct Directory {
     path: PathBuf,
     line: [u8; 16],
+    /// The format that the marker says.
+    format: u32,
     /// The flock lives as long as this file is open.
     _lock: File,
 }
@@ -38,11 +41,11 @@ impl Directory {
             sync_directory(parent).map_err(|error| OpenError::io(parent, &error))?;
         }
         let lock = lock(path)?;
-        let line = match read_marker(path)? {
-            Some(line) => line,
-            None => create(path)?,
+        let (format, line) = match read_marker(path)? {
+            Some(found) => found,
+            None => (FORMAT, create(path)?),
         };
-        Ok(Self { path: path.to_owned(), line, _lock: lock })
+        Ok(Self { path: path.to_owned(), line, format, _lock: lock })
     }
 
     pub fn path(&self) -> &Path {
@@ -52,6 +55,16 @@ impl Directory {
     /// Names this history: every store is born with another, and so is every restored one.
     pub fn line(&self) -> [u8; 16] {
         self.line
+    }
+
+    /// Was it last written by a version that knows an older format only?
+    pub fn is_older(&self) -> bool {
+        self.format < FORMAT
+    }
+
+    /// Marks the directory as of today's format: older versions refuse it from now on.
+    pub fn renew(&self) -> io::Result<()> {
+        write_marker(&self.path, self.line)
     }
 
     pub fn journal(&self) -> PathBuf {
@@ -135,7 +148,7 @@ fn read_pid(mut file: File) -> Option<u32> {
     text.trim().parse().ok()
 }
 
-fn read_marker(path: &Path) -> Result<Option<[u8; 16]>, OpenError> {
+fn read_marker(path: &Path) -> Result<Option<(u32, [u8; 16])>, OpenError> {
     let name = path.join("FORMAT");
     let text = match fs::read_to_string(&name) {
         Ok(text) => text,
@@ -152,7 +165,7 @@ fn read_marker(path: &Path) -> Result<Option<[u8; 16]>, OpenError> {
         return Err(OpenError::Newer { path: path.to_owned(), found: format, known: FORMAT });
     }
     let line = words.next().and_then(|hex| u128::from_str_radix(hex, 16).ok());
-    Ok(Some(line.ok_or_else(damaged)?.to_be_bytes()))
+    Ok(Some((format, line.ok_or_else(damaged)?.to_be_bytes())))
 }
 
 /// First use: what a creation that never finished left is set aside; the marker comes last.
@@ -167,10 +180,13 @@ fn create(path: &Path) -> Result<[u8; 16], OpenError> {
         let made = DirBuilder::new().mode(0o700).create(&name);
         made.map_err(|error| OpenError::unusable(&name, &error))?;
     }
-    let marker = format!("holdall {FORMAT} {:032x}\n", u128::from_be_bytes(line));
-    let name = path.join("FORMAT");
-    write_whole(&name, marker.as_bytes()).map_err(|error| OpenError::io(&name, &error))?;
+    write_marker(path, line).map_err(|error| OpenError::io(&path.join("FORMAT"), &error))?;
     Ok(line)
+}
+
+fn write_marker(path: &Path, line: [u8; 16]) -> io::Result<()> {
+    let marker = format!("holdall {FORMAT} {:032x}\n", u128::from_be_bytes(line));
+    write_whole(&path.join("FORMAT"), marker.as_bytes())
 }
 
 fn set_aside(path: &Path, name: &str, why: &str) -> io::Result<Option<PathBuf>> {

@@ -152,5 +152,22 @@ fn finish(
     core.journal = Some(Journal::Files(journal));
     core.at = at;
     drop(core);
+    renew(&shared)?;
     Ok(shared)
+}
+
+/// Brings a directory of an older format up to today's: a base first, so that whatever reads the
+/// old journal differently one day, there is a copy that does not depend on it. Killed in between,
+/// it is done again.
+fn renew(shared: &Arc<Shared>) -> Result<(), OpenError> {
+    let Some(directory) = shared.directory.as_ref().filter(|directory| directory.is_older()) else {
+        return Ok(());
+    };
+    let made = shared.make_base().and_then(|_| directory.renew());
+    made.map_err(|error| OpenError::io(directory.path(), &error))?;
+    tracing::info!(
+        "the data directory was brought up to format {}",
+        crate::store::directory::FORMAT
+    );
+    Ok(())
 }

@@ -174,7 +174,10 @@ mod tests {
                 let group = tail.read().unwrap().unwrap();
                 assert_eq!(group.commits[0].note, format!("by {n}"));
                 let value = Bytes::from(n.to_string());
-                assert_eq!(group.commits[0].ops, [Op::Put { key: "k".into(), value }]);
+                assert_eq!(
+                    group.commits[0].ops,
+                    [Op::Put { key: "k".into(), value, undo: Bytes::new() }]
+                );
                 assert_eq!(tail.read().unwrap(), None);
             }
             assert_eq!(read_all(&mut store.tail(15)), [16, 17, 18, 19, 20]);

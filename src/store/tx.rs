@@ -116,9 +116,16 @@ impl Tx {
 
     /// Puts `value` under a primary key; its derived entries follow by themselves.
     pub fn put(&mut self, key: &[u8], value: impl Into<Bytes>) -> Result<()> {
+        self.replace_with(key, value, Bytes::new())
+    }
+
+    /// The same, and leaves word of what this took away for readers of the journal: nothing else
+    /// keeps old values.
+    pub fn replace_with(&mut self, key: &[u8], value: impl Into<Bytes>, undo: Bytes) -> Result<()> {
         debug_assert!(!keys::is_derived(key), "derived keys are never put by rules");
         let (key, value) = (Bytes::copy_from_slice(key), value.into());
-        self.note_op(Op::Put { key: key.clone(), value: value.clone() }, key.len() + value.len())?;
+        let bytes = key.len() + value.len() + undo.len();
+        self.note_op(Op::Put { key: key.clone(), value: value.clone(), undo }, bytes)?;
         if self.mode == Mode::Rebuild {
             self.batch.writes.insert(key, Some(value));
             return Ok(());
@@ -133,8 +140,14 @@ impl Tx {
 
     /// Deletes a primary key, if it is there, with its derived entries.
     pub fn delete(&mut self, key: &[u8]) -> Result<()> {
+        self.take_away(key, Bytes::new())
+    }
+
+    /// The same, and leaves word of what was there for readers of the journal.
+    pub fn take_away(&mut self, key: &[u8], undo: Bytes) -> Result<()> {
         let key = Bytes::copy_from_slice(key);
-        self.note_op(Op::Delete { key: key.clone() }, key.len())?;
+        let bytes = key.len() + undo.len();
+        self.note_op(Op::Delete { key: key.clone(), undo }, bytes)?;
         let old = self.get(&key)?;
         self.remove(key, old.as_deref())
     }
@@ -202,8 +215,8 @@ impl Tx {
     /// Does a journaled operation again.
     pub(super) fn redo(&mut self, op: &Op) -> Result<()> {
         match op {
-            Op::Put { key, value } => self.put(key, value.clone()),
-            Op::Delete { key } => self.delete(key),
+            Op::Put { key, value, .. } => self.put(key, value.clone()),
+            Op::Delete { key, .. } => self.delete(key),
             Op::Clear { prefix } => self.clear(prefix),
             Op::Rederive { derived, primary } => {
                 let derived: Vec<&[u8]> = derived.iter().map(|prefix| &prefix[..]).collect();

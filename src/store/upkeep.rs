@@ -67,7 +67,7 @@ impl Shared {
         grown.is_some_and(|grown| grown > bytes.max(self.base_patience.load(SeqCst)))
     }
 
-    fn make_base(self: &Arc<Self>) -> io::Result<Option<Base>> {
+    pub fn make_base(self: &Arc<Self>) -> io::Result<Option<Base>> {
         let Some(directory) = &self.directory else { return Ok(None) };
         let start = {
             let core = self.core.lock();

@@ -14,6 +14,8 @@ mod confined;
 mod exec;
 mod front;
 mod house;
+mod journal;
+mod kept_stores;
 mod manifest;
 mod people;
 mod proxy;

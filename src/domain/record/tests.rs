@@ -216,3 +216,39 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_a_change_took_away_leads_back() {
+    let old = ada(true);
+    let at = |name: &str| old.collection().field(name).unwrap().0;
+    let changes = [
+        (at("name"), json!("Ada \"Countess\" \u{e5}")),
+        (at("secret"), json!("")),
+        (at("emailVisibility"), json!(false)),
+    ];
+    let new = old.with(&changes);
+    let undo = old.undo(&new);
+
+    assert_eq!(new.undone(&undo).unwrap().stored(), old.stored());
+    assert!(undo.len() < 60, "only what changed is kept: {}", undo.len());
+    assert!(old.undo(&old).is_empty(), "nothing changed");
+    assert_eq!(old.undone(b"").unwrap().stored(), old.stored());
+    assert!(new.undone(b"\x02{}").is_err(), "of a version to come");
+    assert!(new.undone(b"\x01{").is_err());
+}
+
+#[test]
+fn what_a_change_took_away_survives_renamed_and_removed_fields() {
+    let old = ada(true);
+    let at = |name: &str| old.collection().field(name).unwrap().0;
+    let new = old.with(&[(at("name"), json!("Eve")), (at("secret"), json!("t"))]);
+    let undo = old.undo(&new);
+    let mut later = Collection::clone(old.collection());
+    later.fields.retain(|field| field.name != "secret");
+    let (name, _) = later.field("name").unwrap();
+    later.fields[name].name = "nick".to_owned();
+    later.layouts.push(Layout::of(later.kind, &later.fields));
+
+    let later = Record::from_stored(Arc::new(later), new.stored().clone()).unwrap();
+    assert_eq!(later.undone(&undo).unwrap().text_of("nick"), "Ada");
+}

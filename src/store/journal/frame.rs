@@ -11,7 +11,8 @@ use crate::store::batch::Op;
 const MAGIC: [u8; 4] = *b"HJF1";
 pub(super) const HEADER: usize = 80;
 /// The format of frames that this program writes.
-const LEVEL: u32 = 1;
+/// 2: puts and deletes may say what they took away.
+const LEVEL: u32 = 2;
 /// No group is larger: a length above this is damage.
 const MAX_FRAME: usize = 1 << 30;
 
@@ -64,14 +65,16 @@ impl Writer {
         self.buffer.extend_from_slice(&(ops.len() as u32).to_le_bytes());
         for op in ops {
             match op {
-                Op::Put { key, value } => {
-                    self.buffer.push(1);
+                Op::Put { key, value, undo } => {
+                    self.buffer.push(if undo.is_empty() { 1 } else { 5 });
                     self.bytes(key);
                     self.bytes(value);
+                    self.undo(undo);
                 }
-                Op::Delete { key } => {
-                    self.buffer.push(2);
+                Op::Delete { key, undo } => {
+                    self.buffer.push(if undo.is_empty() { 2 } else { 6 });
                     self.bytes(key);
+                    self.undo(undo);
                 }
                 Op::Clear { prefix } => {
                     self.buffer.push(3);
@@ -110,6 +113,13 @@ impl Writer {
         let crc = checksum(&self.buffer[12..], line);
         self.buffer[8..12].copy_from_slice(&crc.to_le_bytes());
         &self.buffer
+    }
+
+    /// The kind of the operation says whether there is one.
+    fn undo(&mut self, undo: &[u8]) {
+        if !undo.is_empty() {
+            self.bytes(undo);
+        }
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
@@ -236,8 +246,16 @@ impl Cursor<'_> {
 
     fn op(&mut self, frame: &Bytes) -> Result<Op, String> {
         match self.take::<1>()? {
-            [1] => Ok(Op::Put { key: self.slice(frame)?, value: self.slice(frame)? }),
-            [2] => Ok(Op::Delete { key: self.slice(frame)? }),
+            [kind @ (1 | 5)] => {
+                let (key, value) = (self.slice(frame)?, self.slice(frame)?);
+                let undo = if kind == 5 { self.slice(frame)? } else { Bytes::new() };
+                Ok(Op::Put { key, value, undo })
+            }
+            [kind @ (2 | 6)] => {
+                let key = self.slice(frame)?;
+                let undo = if kind == 6 { self.slice(frame)? } else { Bytes::new() };
+                Ok(Op::Delete { key, undo })
+            }
             [3] => Ok(Op::Clear { prefix: self.slice(frame)? }),
             [4] => {
                 let primary = self.slice(frame)?;
@@ -261,8 +279,8 @@ mod tests {
 
     fn op() -> impl Strategy<Value = Op> {
         prop_oneof![
-            (bytes(), bytes()).prop_map(|(key, value)| Op::Put { key, value }),
-            bytes().prop_map(|key| Op::Delete { key }),
+            (bytes(), bytes(), bytes()).prop_map(|(key, value, undo)| Op::Put { key, value, undo }),
+            (bytes(), bytes()).prop_map(|(key, undo)| Op::Delete { key, undo }),
             bytes().prop_map(|prefix| Op::Clear { prefix }),
             (prop::collection::vec(bytes(), 0..3), bytes())
                 .prop_map(|(derived, primary)| Op::Rederive { derived, primary }),

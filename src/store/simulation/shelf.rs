@@ -142,8 +142,8 @@ impl Shelf {
 
 fn redo(content: &mut Content, op: &Op) {
     match op {
-        Op::Put { key, value } => drop(content.insert(key.clone(), value.clone())),
-        Op::Delete { key } => drop(content.remove(key)),
+        Op::Put { key, value, .. } => drop(content.insert(key.clone(), value.clone())),
+        Op::Delete { key, .. } => drop(content.remove(key)),
         Op::Clear { prefix } => {
             *content = content
                 .iter()
