@@ -348,6 +348,7 @@ fn store_options(options: &Options) -> store::Options {
         record_bytes,
         column_bytes: usize::try_from(record_bytes).unwrap_or(usize::MAX),
         on_fatal: options.on_fatal.clone(),
+        progress: options.progress.clone(),
         ..store::Options::new(options.home.clone(), Arc::new(derive::Derive))
     }
 }

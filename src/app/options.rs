@@ -8,7 +8,7 @@ use crate::app::Limits;
 use crate::clock::Clock;
 use crate::config::Admin;
 use crate::config::Upstream;
-use crate::store::{Home, OnFatal};
+use crate::store::{Home, OnFatal, Progress};
 
 /// What an app is opened with. The default is a throw-away instance.
 #[derive(Clone)]
@@ -34,6 +34,8 @@ pub struct Options {
     pub admin: Option<Admin>,
     /// Told why, when the store may not go on: the process should end with exit code 70.
     pub on_fatal: OnFatal,
+    /// Told how far opening the store is.
+    pub progress: Progress,
 }
 
 impl Default for Options {
@@ -51,6 +53,7 @@ impl Default for Options {
             keys: Keys::default(),
             admin: None,
             on_fatal: Arc::new(|_| {}),
+            progress: Progress::default(),
         }
     }
 }

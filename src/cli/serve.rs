@@ -88,8 +88,10 @@ impl Serve {
             }
         };
         let limits = options.limits.clone();
+        let progress = options.progress.clone();
+        let door = Door::with_tls(listener, tls);
         let open = move || App::open(options);
-        serve::run_opening(Door::with_tls(listener, tls), limits, open, opened, stop.asked())
+        serve::run_opening(door, limits, progress, open, opened, stop.asked())
             .await
             .map_err(why_not_opened)?;
         if config.store == config::Home::Files {

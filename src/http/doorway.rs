@@ -12,29 +12,34 @@ use serde_json::json;
 
 use crate::clock;
 use crate::http::front::{Front, Visit};
+use crate::store::{Progress, Stage};
 
 /// Where connections come in, from the first moment on.
 #[derive(Clone)]
-pub(super) struct Doorway(Arc<OnceLock<Front>>);
+pub(super) struct Doorway {
+    front: Arc<OnceLock<Front>>,
+    /// How far the opening of the store is, while there is no front door.
+    progress: Progress,
+}
 
 impl Doorway {
     /// A doorway with nothing behind it yet.
-    pub fn closed() -> Self {
-        Self(Arc::default())
+    pub fn closed(progress: Progress) -> Self {
+        Self { front: Arc::default(), progress }
     }
 
     pub fn open(front: Front) -> Self {
-        Self(Arc::new(OnceLock::from(front)))
+        Self { front: Arc::new(OnceLock::from(front)), progress: Progress::default() }
     }
 
     /// Leads to `front` from now on.
     pub fn lead_to(&self, front: Front) {
-        let _ = self.0.set(front);
+        let _ = self.front.set(front);
     }
 
     /// Says "not ready" from now on.
     pub fn close(&self) {
-        if let Some(front) = self.0.get() {
+        if let Some(front) = self.front.get() {
             front.close();
         }
     }
@@ -45,15 +50,15 @@ impl Doorway {
         B::Error: Into<axum::BoxError>,
         H: Send + Unpin + 'static,
     {
-        match self.0.get() {
+        match self.front.get() {
             Some(front) => front.answer(request, visit).await,
-            None => before(request.uri().path()),
+            None => before(request.uri().path(), self.progress.now()),
         }
     }
 }
 
 /// What is answered while the store is being opened: that we live, and that it takes a moment.
-fn before(path: &str) -> Response {
+fn before(path: &str, stage: Stage) -> Response {
     let timestamp = clock::rfc3339(clock::system_ms());
     let version = env!("CARGO_PKG_VERSION");
     let (status, body) = match path {
@@ -70,7 +75,13 @@ fn before(path: &str) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, body)
         }
         "/startup" => {
-            let body = json!({ "status": "DOWN", "timestamp": timestamp });
+            let progress = json!({
+                "stage": stage.what,
+                "done": stage.done,
+                "total": Some(stage.total).filter(|total| *total > 0),
+                "percent": stage.percent(),
+            });
+            let body = json!({ "status": "DOWN", "timestamp": timestamp, "progress": progress });
             (StatusCode::SERVICE_UNAVAILABLE, body)
         }
         _ => {
@@ -95,7 +106,7 @@ mod tests {
 
     #[tokio::test]
     async fn before_the_store_is_open_we_live_but_are_not_ready() {
-        let doorway = Doorway::closed();
+        let doorway = Doorway::closed(Progress::default());
         for (path, status) in [
             ("/health", 200),
             ("/health/live", 200),
@@ -109,5 +120,28 @@ mod tests {
             let request = Request::builder().uri(path).body(Body::empty()).unwrap();
             assert_eq!(doorway.answer(request, visit).await.status().as_u16(), status, "{path}");
         }
+    }
+
+    #[tokio::test]
+    async fn startup_tells_how_far_opening_is() {
+        use http_body_util::BodyExt;
+        let home = tempfile::tempdir().unwrap();
+        let progress = Progress::default();
+        let derive = Arc::new(crate::domain::derive::Derive);
+        let options = crate::store::Options {
+            progress: progress.clone(),
+            ..crate::store::Options::new(crate::store::Home::Files(home.path().into()), derive)
+        };
+        crate::store::Store::open(options).unwrap();
+        let visit = Visit { peer: [127, 0, 0, 1].into(), busy: () };
+        let request = Request::builder().uri("/startup").body(Body::empty()).unwrap();
+
+        let answer = Doorway::closed(progress).answer(request, visit).await;
+
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["progress"]["stage"], "replaying the journal", "{body}");
+        assert_eq!(body["progress"]["done"], 0);
+        assert!(body["progress"]["percent"].is_null(), "there is nothing to replay");
     }
 }

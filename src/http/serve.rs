@@ -11,6 +11,7 @@ use crate::http::doorway::Doorway;
 use crate::http::front::Front;
 use crate::http::porch::Porch;
 use crate::http::tls::Tls;
+use crate::store::Progress;
 
 /// How often shutdown looks whether everybody has left.
 const LOOK_FOR_LEAVERS: Duration = Duration::from_millis(5);
@@ -48,15 +49,17 @@ pub async fn run(
 }
 
 /// The same for an app that is yet to be opened by `open`, which may take its time: until then
-/// the probes answer, and everything else is told to come back. `opened` hears of the app.
+/// the probes answer, with how far that is, and everything else is told to come back. `opened` hears
+/// of the app.
 pub async fn run_opening(
     door: impl Into<Door>,
     limits: Limits,
+    progress: Progress,
     open: impl FnOnce() -> anyhow::Result<App> + Send + 'static,
     opened: impl FnOnce(&App) -> anyhow::Result<()>,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let doorway = Doorway::closed();
+    let doorway = Doorway::closed(progress);
     let (stop_serving, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn({
         let (door, doorway, limits) = (door.into(), doorway.clone(), limits.clone());

@@ -26,6 +26,7 @@ mod load;
 #[cfg(test)]
 mod model;
 mod open;
+mod progress;
 mod publish;
 mod replay;
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub use check::Report;
 pub use fork::Mark;
 pub use home::Store;
 pub use open::{Clock, Home, OnFatal, OpenError, Options};
+pub use progress::{Progress, Stage};
 pub use roll::{BLOCK, Block, Roll};
 pub use snapshot::{Rolled, Snapshot};
 pub use stats::{Stats, Tally};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::store::Derive;
+use crate::store::progress::Progress;
 
 /// Microseconds since the epoch.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -45,6 +46,8 @@ pub struct Options {
     pub retention_us: u64,
     pub retention_bytes: u64,
     pub on_fatal: OnFatal,
+    /// Told how far opening is.
+    pub progress: Progress,
 }
 
 impl Options {
@@ -63,6 +66,7 @@ impl Options {
             retention_us: 7 * 24 * 3600 * 1_000_000,
             retention_bytes: 1 << 30,
             on_fatal: Arc::new(|_| {}),
+            progress: Progress::default(),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::store::Error;
 use crate::store::Order;
 use crate::store::Range;
 use crate::store::base::{self, Base, Unreadable};
-use crate::store::batch::{Writes, position};
+use crate::store::batch::{Op, Writes, position};
 use crate::store::directory::Directory;
 use crate::store::journal::frame::Frame;
 use crate::store::journal::{self, Damage, End};
@@ -58,15 +58,19 @@ pub(super) fn from_base(
     shared: &Arc<Shared>,
     directory: &Directory,
 ) -> Result<(Applied, End), Trouble> {
+    let progress = &shared.options.progress;
+    progress.begin("clearing what a killed process left", 0);
     // A state that was killed before it claimed anything has entries that nobody would remove.
     empty(shared)?;
-    let start = load_base(shared, directory)?;
+    let (start, entries) = load_base(shared, directory)?;
     let mut replay = Replay::new(shared, start, false);
     let end = replay.journal(directory)?;
     replay.fits(&end, &start)?;
     let is_new = replay.groups == 0 && start.seq == 0;
     replay.apply()?;
     if !is_new {
+        let keys = entries + replay.puts;
+        progress.begin("making indexes and counts", keys);
         derive_all(shared)?;
     }
     let applied = replay.finish()?;
@@ -107,17 +111,22 @@ struct Replay<'a> {
     counts: HashMap<Bytes, u64>,
     applied: Applied,
     groups: u64,
+    /// About how many keys the journal added.
+    puts: u64,
 }
 
 impl<'a> Replay<'a> {
     fn new(shared: &'a Arc<Shared>, applied: Applied, derives: bool) -> Self {
         let tx = Tx::replay(shared, derives);
-        Self { shared, tx, derives, counts: HashMap::new(), applied, groups: 0 }
+        Self { shared, tx, derives, counts: HashMap::new(), applied, groups: 0, puts: 0 }
     }
 
     fn journal(&mut self, directory: &Directory) -> Result<End, Trouble> {
         let mut trouble = None;
         let after = self.applied.seq;
+        let groups = journal::last(&directory.journal(), &directory.line());
+        let groups = groups.unwrap_or_default().saturating_sub(after);
+        self.shared.options.progress.begin("replaying the journal", groups);
         let scanned = journal::scan(&directory.journal(), &directory.line(), after, |frame| {
             self.frame(&frame).map_err(|error| {
                 trouble = Some(error.to_string());
@@ -155,7 +164,9 @@ impl<'a> Replay<'a> {
         }
         for op in frame.batches.iter().flat_map(|batch| &batch.ops) {
             self.tx.redo(op)?;
+            self.puts += u64::from(matches!(op, Op::Put { .. }));
         }
+        self.shared.options.progress.add(1);
         self.counts.extend(frame.counts.iter().cloned());
         self.applied = Applied { seq: head.seq, gid: head.gid, stamp: head.stamp };
         self.groups += 1;
@@ -185,26 +196,35 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// Puts the entries of the newest base that can be read into the state; returns where it begins.
-fn load_base(shared: &Arc<Shared>, directory: &Directory) -> Result<Applied, Trouble> {
+/// Puts the entries of the newest base that can be read into the state; returns where it begins,
+/// and how many there are.
+fn load_base(shared: &Arc<Shared>, directory: &Directory) -> Result<(Applied, u64), Trouble> {
     let refused = |error| Trouble::Refused(OpenError::io(&directory.bases(), &error));
     let bases = base::list(&directory.bases(), &directory.line(), true).map_err(refused)?;
     for base in bases.iter().rev() {
         match load(shared, base, directory) {
-            Ok(()) => return Ok(base.start),
+            Ok(entries) => return Ok((base.start, entries)),
             Err(Unreadable::Damaged(why)) => tracing::warn!("a base cannot be used: {why}"),
             Err(Unreadable::Io(error)) => return Err(refused(error)),
         }
     }
-    Ok(Applied::default())
+    Ok((Applied::default(), 0))
 }
 
-fn load(shared: &Arc<Shared>, base: &Base, directory: &Directory) -> Result<(), Unreadable> {
+fn load(shared: &Arc<Shared>, base: &Base, directory: &Directory) -> Result<u64, Unreadable> {
     // Looked through first: half of a damaged one would be worse than none.
-    base::read(base, &directory.line(), |_, _| Ok(()))?;
+    let mut entries = 0;
+    let progress = &shared.options.progress;
+    progress.begin("checking the base", 0);
+    base::read(base, &directory.line(), |_, _| {
+        entries += 1;
+        Ok(())
+    })?;
+    progress.begin("loading the base", entries);
     let mut writes = Writes::new();
     let place = position::end_of(base.start.seq);
     let put = |writes: &mut Writes| {
+        progress.add(writes.len() as u64);
         let applied = shared.state.apply(&std::mem::take(writes), place);
         applied.map_err(|error| error.to_string())
     };
@@ -212,7 +232,8 @@ fn load(shared: &Arc<Shared>, base: &Base, directory: &Directory) -> Result<(), 
         writes.insert(key, Some(value));
         if writes.len() >= BATCH_KEYS { put(&mut writes) } else { Ok(()) }
     })?;
-    put(&mut writes).map_err(Unreadable::Damaged)
+    put(&mut writes).map_err(Unreadable::Damaged)?;
+    Ok(entries)
 }
 
 fn empty(shared: &Arc<Shared>) -> Result<(), Error> {
@@ -237,6 +258,7 @@ fn derive_all(shared: &Arc<Shared>) -> Result<(), Error> {
         let page = shared.state.scan(&rest, Order::Forward, PAGE)?;
         let Some((last, _)) = page.last() else { break };
         rest.from = layers::after(last);
+        shared.options.progress.add(page.len() as u64);
         for (key, value) in &page {
             let mut derived = Derived::default();
             shared.derive.derive(&tx, key, value, &mut derived)?;

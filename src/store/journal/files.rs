@@ -273,6 +273,23 @@ pub(in crate::store) fn scan(
     Ok(end)
 }
 
+/// The number of the last group, found from the end; `None` if that cannot be told so quickly.
+pub(in crate::store) fn last(directory: &Path, line: &[u8; 16]) -> Option<u64> {
+    for number in segment::list(directory).ok()?.into_iter().rev() {
+        let bytes = fs::read(segment::path(directory, number)).ok()?;
+        let mut rest = bytes.get(segment::HEADER as usize..)?;
+        let mut last = None;
+        while let Found::Frame(found) = frame::find(rest, line) {
+            last = frame::head(found).ok();
+            rest = &rest[found.len()..];
+        }
+        if let Some(head) = last {
+            return Some(head.seq);
+        }
+    }
+    None
+}
+
 fn follows(last: Option<&Head>, head: &Head) -> Result<(), String> {
     let Some(last) = last else {
         let genesis = Gid::default();

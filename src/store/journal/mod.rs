@@ -9,7 +9,7 @@ pub(super) mod table;
 
 use std::io;
 
-pub(super) use files::{Damage, End, Files, scan};
+pub(super) use files::{Damage, End, Files, last, scan};
 pub(super) use reader::Reader;
 
 use crate::store::Result;
