@@ -4,4 +4,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/need.sh
 need_modules tests/sdk
+need_modules web
 exec node --test --test-reporter=dot tests/sdk/*.test.mjs tests/differential/*.test.mjs

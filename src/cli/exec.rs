@@ -15,7 +15,7 @@ use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
 use crate::cli::group::{self, Signals};
 use crate::cli::watchdog::Watchdog;
-use crate::cli::{Result, seed, serve};
+use crate::cli::{Result, schema, seed, serve};
 use crate::config::secret::Secret;
 use crate::config::{Admin, Config, Home, LogLevel};
 use crate::http::serve::Door;
@@ -32,9 +32,6 @@ const NOT_FOUND: u8 = 127;
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Exec {
-    /// Import the collections in the JSON files of this directory.
-    #[arg(long, value_name = "DIR")]
-    schema: Option<PathBuf>,
     /// Create the records in `COLLECTION.json` or `.jsonl` of this directory; `10-COLLECTION.json`
     /// comes before `20-COLLECTION.json`.
     #[arg(long, value_name = "DIR")]
@@ -52,6 +49,8 @@ finds HOLDALL_URL, HOLDALL_ADMIN_EMAIL and HOLDALL_ADMIN_PASSWORD in its environ
 output belongs to CMD alone; Holdall says warnings on standard error.
 
 POST HOLDALL_URL/api/test/reset makes everything again what it was when CMD started, in no time.
+
+With --schema, the instance has the collections in those files; --seed fills them.
 
 Signals are passed on to the process group of CMD, and nothing of that group outlives Holdall.
 
@@ -112,9 +111,7 @@ impl Exec {
         let url = serve::url(address, tls.is_some());
         let door = Door::with_tls(listener, tls);
         let app = App::open(serve::options(config)).map_err(|error| not_started(error.into()))?;
-        if let Some(directory) = &self.schema {
-            seed::define(&app, directory).map_err(not_started)?;
-        }
+        schema::at_start(&app, config).map_err(not_started)?;
         if let Some(directory) = &self.seed {
             seed::fill(&app, directory).map_err(not_started)?;
         }

@@ -12,6 +12,7 @@ mod commands;
 mod completions;
 mod config;
 mod control;
+mod definitions;
 mod exec;
 mod failure;
 mod flags;
@@ -20,9 +21,11 @@ mod healthcheck;
 mod keys;
 mod log_level;
 mod password;
+mod schema;
 mod seed;
 mod serve;
 mod store;
+mod types;
 mod version;
 mod wait;
 mod watchdog;
@@ -63,6 +66,12 @@ enum Command {
     /// Look after the data directory: check it, make its state anew.
     #[command(subcommand)]
     Store(store::Command),
+    /// Collections as code: what files would change, make it so, write them.
+    #[command(subcommand)]
+    Schema(schema::Command),
+    /// Print the collections as types of a programming language.
+    #[command(subcommand)]
+    Types(types::Command),
     /// Rotate the keys that tokens are signed with.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -124,6 +133,8 @@ impl Cli {
             Command::Exec(exec) => return exec.run(),
             Command::Admin(admin) => admin.run(out)?,
             Command::Store(store) => store.run(out)?,
+            Command::Schema(schema) => schema.run(out)?,
+            Command::Types(types) => types.run(out)?,
             Command::Keys(keys) => keys.run(out)?,
             Command::Healthcheck(healthcheck) => healthcheck.run(out)?,
             Command::LogLevel(log_level) => log_level.run(out)?,

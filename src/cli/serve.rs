@@ -19,6 +19,7 @@ use crate::cli::Result;
 use crate::cli::control;
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
+use crate::cli::schema;
 use crate::config::{self, Config, LogFormat, LogLevel};
 use crate::http::serve::{self, Door};
 use crate::http::tls::{Source, Tls};
@@ -90,7 +91,8 @@ impl Serve {
         let limits = options.limits.clone();
         let progress = options.progress.clone();
         let door = Door::with_tls(listener, tls);
-        let open = move || App::open(options);
+        let settings = config.clone();
+        let open = move || open(options, &settings);
         serve::run_opening(door, limits, progress, open, opened, stop.asked())
             .await
             .map_err(why_not_opened)?;
@@ -235,6 +237,16 @@ fn limits(config: &Config) -> Limits {
         );
     }
     Limits { connections, ..limits }
+}
+
+/// Opens the app, with the collections that the settings name.
+fn open(options: Options, config: &Config) -> anyhow::Result<App> {
+    let app = App::open(options)?;
+    schema::at_start(&app, config).map_err(|failure| {
+        app.store().close();
+        failure.into_cause()
+    })?;
+    Ok(app)
 }
 
 fn why_not_opened(error: anyhow::Error) -> Failure {

@@ -98,6 +98,9 @@ pub struct Config {
     /// The claims `iss` and `aud` of tokens.
     pub jwt_issuer: Option<String>,
     pub jwt_audience: Option<String>,
+    /// Files with the collections that there are to be.
+    pub schema: Option<PathBuf>,
+    pub schema_allow_data_loss: bool,
     pub limits: Limits,
     pub ready_strict: bool,
     pub metrics_listen: Option<SocketAddr>,

@@ -42,6 +42,10 @@ pub fn resolve(found: &Found) -> Result<Config> {
         admin: admin(found, environment, &mut notices)?,
         jwt_issuer: found.text("jwt.issuer").map(|(issuer, _)| issuer.to_owned()),
         jwt_audience: found.text("jwt.audience").map(|(audience, _)| audience.to_owned()),
+        schema: found.text("schema").map(|(path, _)| found.working.join(path)),
+        schema_allow_data_loss: found
+            .parsed("schema_allow_data_loss", parse::switch)?
+            .unwrap_or(false),
         limits: limits(found)?,
         ready_strict: found.parsed("ready.strict", parse::switch)?.unwrap_or(false),
         metrics_listen: found.parsed("metrics.listen", parse::address)?,

@@ -85,6 +85,20 @@ pub static SETTINGS: &[Setting] = &[
         ..PLAIN
     },
     Setting {
+        key: "schema",
+        value: "PATH",
+        help: "Collections as code: a JSON file, or a directory of them. Before anything is served, \
+               the collections become what the files say; the log tells what changed. Refused with \
+               exit code 2 where that would lose data.",
+        ..PLAIN
+    },
+    Setting {
+        key: "schema_allow_data_loss",
+        help: "Let `schema` drop collections and fields that hold data, and keep one value where \
+               there were several.",
+        ..SWITCH
+    },
+    Setting {
         key: "environment",
         value: "NAME",
         default: "dev",

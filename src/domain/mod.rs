@@ -28,6 +28,7 @@ pub mod samples;
 pub mod schema;
 pub mod settings;
 pub mod signing;
+pub mod typescript;
 pub mod views;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -22,6 +22,7 @@ mod proxy;
 mod queries;
 mod records;
 mod saturated;
+mod schema;
 mod secrets;
 mod serve;
 mod settings;

@@ -36,6 +36,7 @@ pub fn ask_within(directory: &Path, order: &Order, patience: Duration) -> Result
     match answer {
         Answer::Done(words) => Ok(Some(words)),
         Answer::Failed(words) => Err(Failure::failed(words)),
+        Answer::Refused(words) => Err(Failure::refused(words)),
     }
 }
 

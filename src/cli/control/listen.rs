@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use crate::app::{App, Condition};
 use crate::cli::control::{Answer, LINE_MAX_BYTES, NAME, Order, Socket};
 use crate::cli::failure::Failure;
-use crate::cli::{Result, admin, keys, log_level};
+use crate::cli::{Result, admin, keys, log_level, schema};
 use crate::config::secret::Secret;
 
 /// A command says its order at once; who does not is not one.
@@ -55,6 +55,7 @@ async fn serve(mut stream: UnixStream, app: App) {
             let done = tokio::task::spawn_blocking(move || obey(&app, order, uid)).await;
             match done {
                 Ok(Ok(words)) => Answer::Done(words),
+                Ok(Err(failure @ Failure::Refused(_))) => Answer::Refused(failure.to_string()),
                 Ok(Err(failure)) => Answer::Failed(failure.to_string()),
                 Err(_) => {
                     Answer::Failed("the server could not do that; its log says why".to_owned())
@@ -105,6 +106,12 @@ fn obey(app: &App, order: Order, uid: u32) -> Result<String> {
             admin::create(app, &door, &email, &Secret::new(password))
         }
         Order::RotateKeys => keys::rotate(app),
+        Order::ExportSchema => Ok(serde_json::json!(schema::export(app)?).to_string()),
+        Order::ApplySchema { definitions, may_lose, dry } => {
+            let plan = schema::apply(app, &definitions, may_lose, dry)?;
+            Ok(serde_json::json!([plan.lines, plan.losses]).to_string())
+        }
+        Order::PrintTypes => schema::types(app),
         Order::ChangeAdminPassword { email, password } => {
             admin::change_password(app, &door, &email, &Secret::new(password))
         }

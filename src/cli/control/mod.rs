@@ -8,6 +8,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::telemetry::process;
 
@@ -20,8 +21,8 @@ pub use listen::{listen, remove};
 const NAME: &str = "control.sock";
 /// What fits into a `sockaddr_un`, with its final zero.
 const PATH_MAX_BYTES: usize = 108;
-/// An order is a few words and a password at most.
-const LINE_MAX_BYTES: u64 = 64 << 10;
+/// The largest order, and the largest answer, is a schema: as large as the body of an import may be.
+const LINE_MAX_BYTES: u64 = 32 << 20;
 
 /// What a command may want of a running server. Never printed: it may hold a password.
 #[derive(Serialize, Deserialize)]
@@ -44,6 +45,16 @@ pub enum Order {
         password: String,
     },
     RotateKeys,
+    /// Tell the collections, as JSON.
+    ExportSchema,
+    /// Make the collections what these are, or tell what that would change.
+    ApplySchema {
+        definitions: Vec<Map<String, Value>>,
+        may_lose: bool,
+        dry: bool,
+    },
+    /// Tell the collections, as TypeScript.
+    PrintTypes,
 }
 
 /// What came of it, in words for a person.
@@ -52,6 +63,8 @@ pub enum Order {
 enum Answer {
     Done(String),
     Failed(String),
+    /// Nothing was touched.
+    Refused(String),
 }
 
 /// A name of the socket that is short enough, and what keeps that name good.

@@ -28,6 +28,12 @@ pub struct Change {
     stale: bool,
 }
 
+impl Change {
+    pub fn has_problems(&self) -> bool {
+        !self.problems.is_empty()
+    }
+}
+
 /// Works out what `definition` makes of `old`, or of nothing.
 pub fn prepare(
     tx: &mut Tx,

@@ -148,13 +148,18 @@ fn draft_fields(
             settle(field, position, &old, &mut next_slot, &mut list);
         }
         problems.nest("fields", list);
-        let missing = |field: &&Field| !fields.iter().any(|kept| kept.slot == field.slot);
-        let kept = old.iter().filter(missing).filter(|field| how == Fields::Add || field.system);
+        let missing = |field: &Field| !fields.iter().any(|kept| kept.slot == field.slot);
+        let old = old.iter().enumerate();
+        let kept = old.filter(|(_, field)| missing(field) && (how == Fields::Add || field.system));
         let kept: Vec<_> = kept
-            .filter(|field| !fields.iter().any(|new| new.name == field.name))
-            .cloned()
+            .filter(|(_, field)| !fields.iter().any(|new| new.name == field.name))
+            .map(|(at, field)| (at, field.clone()))
             .collect();
-        fields.extend(kept);
+        for (at, field) in kept {
+            // System fields stay where they were: who leaves them out means no change.
+            let at = if field.system { at.min(fields.len()) } else { fields.len() };
+            fields.insert(at, field);
+        }
     }
     for (position, proto) in system::fields(collection.kind).into_iter().enumerate() {
         match fields.iter_mut().find(|field| field.name == proto.name) {

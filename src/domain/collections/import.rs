@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::domain::collections::{Fields, change, guard};
+use crate::domain::collections::change::{self, Change};
+use crate::domain::collections::{Fields, guard};
 use crate::domain::request::Caller;
 use crate::domain::schema::{Collection, Schema};
 use crate::domain::{Error, Problems, Result};
@@ -28,31 +29,11 @@ pub fn import(
     }
     let schema = Schema::load(tx)?;
     let fields = if delete_missing { Fields::Replace } else { Fields::Add };
-    let mut changes = Vec::new();
     // Views last: they speak of the others.
     let is_view = |definition: &&Map<String, Value>| definition.contains_key("viewQuery");
     let plain = definitions.iter().filter(|definition| !is_view(definition));
-    for definition in plain.chain(definitions.iter().filter(is_view)) {
-        let text = |name| definition.get(name).and_then(Value::as_str).unwrap_or_default();
-        let old = schema.by_id(text("id")).or_else(|| schema.by_name(text("name"))).cloned();
-        let again = |change: &change::Change| {
-            old.as_ref().is_some_and(|old| change.new.number == old.number)
-        };
-        if changes.iter().any(again) {
-            return Err(refused(text("name"), "stands in the list twice"));
-        }
-        let new: Vec<_> =
-            changes.iter().map(|change: &change::Change| change.new.clone()).collect();
-        let known = Schema::of(schema.collections().cloned().chain(new));
-        let change =
-            change::prepare(tx, &known, old, definition, fields, now_ms).map_err(|error| {
-                match error {
-                    Error::Bad(why) => refused(text("name"), &why),
-                    other => other,
-                }
-            })?;
-        changes.push(change);
-    }
+    let ordered = plain.chain(definitions.iter().filter(is_view));
+    let changes = prepare(tx, &schema, ordered, fields, now_ms)?;
     let kept = |collection: &&Arc<Collection>| {
         collection.system || changes.iter().any(|change| change.new.number == collection.number)
     };
@@ -61,17 +42,49 @@ pub fn import(
         gone.extend(schema.collections().filter(|collection| !kept(collection)).cloned());
     }
     let numbers: Vec<u32> = gone.iter().map(|collection| collection.number).collect();
-    let changed = change::apply(tx, changes, &numbers, |collection, problems| {
-        if problems.is_empty() {
-            return Ok(());
-        }
-        let why = Value::Object(problems.into_json()).to_string();
-        Err(refused(&collection.name, &why))
-    })?;
+    let changed = change::apply(tx, changes, &numbers, refuse)?;
     for collection in gone {
         change::remove(tx, &collection)?;
     }
     Ok(changed)
+}
+
+/// Works out what each definition makes of the collection with its id, or else with its name. Each
+/// may speak of those before it.
+pub fn prepare<'d>(
+    tx: &mut Tx,
+    schema: &Schema,
+    definitions: impl Iterator<Item = &'d Map<String, Value>>,
+    fields: Fields,
+    now_ms: i64,
+) -> Result<Vec<Change>> {
+    let mut changes: Vec<Change> = Vec::new();
+    for definition in definitions {
+        let text = |name| definition.get(name).and_then(Value::as_str).unwrap_or_default();
+        let old = schema.by_id(text("id")).or_else(|| schema.by_name(text("name"))).cloned();
+        let again =
+            |change: &Change| old.as_ref().is_some_and(|old| change.new.number == old.number);
+        if changes.iter().any(again) {
+            return Err(refused(text("name"), "stands in the list twice"));
+        }
+        let new: Vec<_> = changes.iter().map(|change| change.new.clone()).collect();
+        let known = Schema::of(schema.collections().cloned().chain(new));
+        let change = change::prepare(tx, &known, old, definition, fields, now_ms);
+        changes.push(change.map_err(|error| match error {
+            Error::Bad(why) => refused(text("name"), &why),
+            other => other,
+        })?);
+    }
+    Ok(changes)
+}
+
+/// Says of a collection with problems that it cannot be imported.
+pub fn refuse(collection: &Collection, problems: Problems) -> Result<()> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let why = Value::Object(problems.into_json()).to_string();
+    Err(refused(&collection.name, &why))
 }
 
 fn refused(name: &str, why: &str) -> Error {

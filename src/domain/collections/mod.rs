@@ -12,8 +12,11 @@ use crate::domain::{Error, Result};
 use crate::store::{Order, Range, Read, Tx, keys};
 
 mod auth_options;
+pub mod blueprint;
 mod change;
+mod difference;
 mod draft;
+mod export;
 mod import;
 pub mod list;
 pub mod providers;
@@ -25,6 +28,7 @@ mod tests;
 mod validate;
 
 pub use draft::Fields;
+pub use export::export;
 pub use import::import;
 pub use scaffolds::{blank_view, scaffolds};
 pub use system::{bootstrap, field_id};

@@ -8,6 +8,9 @@ use crate::domain::fields::define;
 use crate::domain::schema::{CollectionKind, Field, Schema};
 use crate::store::Tx;
 
+/// The collection of users that a fresh store has; clients know its id.
+pub const USERS_ID: &str = "_pb_users_auth_";
+
 /// The `id` field as every collection gets it.
 pub fn id_field() -> Value {
     json!({
@@ -92,7 +95,7 @@ fn definitions() -> Vec<Value> {
         json!({"name": "_authOrigins", "system": true, "listRule": owner, "viewRule": owner, "deleteRule": owner,
             "fields": [text("collectionRef"), text("recordRef"), text("fingerprint"), created, updated],
             "indexes": ["CREATE UNIQUE INDEX `idx_authOrigins_unique_pairs` ON `_authOrigins` (collectionRef, recordRef, fingerprint)"]}),
-        json!({"name": "users", "id": "_pb_users_auth_", "type": "auth", "listRule": own, "viewRule": own,
+        json!({"name": "users", "id": USERS_ID, "type": "auth", "listRule": own, "viewRule": own,
             "createRule": "", "updateRule": own, "deleteRule": own,
             "oauth2": {"mappedFields": {"name": "name", "avatarURL": "avatar"}},
             "fields": [{"name": "name", "type": "text", "max": 255},
