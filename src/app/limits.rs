@@ -29,6 +29,9 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Time from header to answer: what Gunicorn and most gateways give.
     pub request_time: Duration,
+    /// Row visits of queries and access rules; superusers have no bounds. Enough for every page
+    /// that an index or a scan of a middling collection answers, too little to keep a core busy.
+    pub row_visits: u64,
     /// Time between "not ready" and "no longer accepting": load balancers notice by then.
     pub shutdown_delay: Duration,
     /// Time that requests under way get at shutdown: within Kubernetes' 30 s grace.
@@ -47,6 +50,7 @@ impl Limits {
             url_bytes: settings.url_bytes,
             body_bytes: settings.body_bytes,
             request_time: settings.request_time,
+            row_visits: settings.row_visits,
             shutdown_delay: settings.shutdown_delay,
             drain_time: settings.shutdown_deadline,
         }

@@ -144,6 +144,7 @@ pub struct Limits {
     pub url_bytes: usize,
     pub body_bytes: usize,
     pub request_time: Duration,
+    pub row_visits: u64,
     pub keep_alive: Duration,
     /// How long readiness says no before the door closes.
     pub shutdown_delay: Duration,

@@ -83,6 +83,9 @@ pub fn limits(found: &Found) -> Result<Limits> {
         url_bytes: size("limits.url_bytes")?,
         body_bytes: size("limits.body_bytes")?,
         request_time: time("limits.request_time")?,
+        row_visits: found
+            .parsed_or_default("limits.row_visits", parse::count(1, 1 << 40))
+            .map(|rows| rows as u64)?,
         keep_alive: time("limits.keep_alive")?,
         shutdown_delay: time("shutdown.delay")?,
         shutdown_deadline: time("shutdown.deadline")?,

@@ -255,6 +255,15 @@ pub static SETTINGS: &[Setting] = &[
         ..PLAIN
     },
     Setting {
+        key: "limits.row_visits",
+        value: "N",
+        default: "200000",
+        help: "Most row visits of one request, its access rules included: a record that is read is \
+               one, an index entry or a value of a list a 64th. Beyond, a query is refused and a rule \
+               denies. Superusers have no such limit.",
+        ..PLAIN
+    },
+    Setting {
         key: "limits.keep_alive",
         value: "TIME",
         default: "75s",

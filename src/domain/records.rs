@@ -34,6 +34,7 @@ const UPDATE_FAILED: &str = "Failed to update the record.";
 
 /// Creates a record of `collection` (id or name).
 pub fn create(tx: &mut Tx, request: &Request, collection: &str, body: &Body) -> Result<Record> {
+    request.budget.renew();
     let (schema, collection) = find::collection(tx, collection)?;
     let rule = access::gate(&collection.rules.create, &request.caller)?;
     writable(&collection)?;
@@ -93,7 +94,13 @@ pub fn list(
     }
     let read = overlay.as_ref().map_or(read, |overlay| overlay as &dyn Read);
     let scope = query::Scope { read, schema: &schema, request };
-    let found = query::list(&scope, &collection, &paging.query(listing, rule))?;
+    let found = query::list(&scope, &collection, &paging.query(listing, rule));
+    if let (Err(query::Error::TooExpensive { budget, .. }), Some(_), "") =
+        (&found, rule, listing.filter.trim())
+    {
+        access::warn(&collection, *budget);
+    }
+    let found = found?;
     Ok(paging.with(found))
 }
 
@@ -105,6 +112,7 @@ pub fn update(
     id: &str,
     body: &Body,
 ) -> Result<Record> {
+    request.budget.renew();
     let (schema, collection) = find::collection(tx, collection)?;
     let rule = access::gate(&collection.rules.update, &request.caller)?;
     writable(&collection)?;
@@ -134,6 +142,7 @@ pub fn update(
 
 /// Deletes a record, and what the relations to it ask for.
 pub fn delete(tx: &mut Tx, request: &Request, collection: &str, id: &str) -> Result<()> {
+    request.budget.renew();
     let (schema, collection) = find::collection(tx, collection)?;
     let rule = access::gate(&collection.rules.delete, &request.caller)?;
     writable(&collection)?;

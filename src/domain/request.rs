@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::auth::passwords::Hashing;
 use crate::domain::record::Record;
+use crate::query::Budget;
+use crate::query::budget::Spent;
 
 /// The id of the collection of superusers, which clients know by heart.
 pub const SUPERUSERS: &str = "_superusers";
@@ -56,6 +58,15 @@ pub struct Request {
     pub body: Map<String, Value>,
     /// Milliseconds since the epoch, from the app's clock: what `@now` means.
     pub now_ms: i64,
+    /// What its queries and rules may cost.
+    pub budget: Budget,
     /// Where passwords are hashed and checked, once however often the rule runs.
     pub hashing: Hashing,
+}
+
+impl Request {
+    /// What one evaluation for this request spends of its budget. Superusers have no bounds.
+    pub fn spending(&self) -> Spent {
+        Spent::new((!self.caller.is_superuser()).then(|| self.budget.clone()))
+    }
 }

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `bad_request` | 400 | malformed input that no single field is to blame for |
 //! | `invalid` | 400 | input refused by field, see `data` |
-//! | `too_expensive` | 400 | the query would visit more rows than a request may |
+//! | `query_too_expensive` | 400 | the query would visit more rows than a request may |
 //! | `unauthorized` | 401 | the endpoint wants a signed-in caller |
 //! | `forbidden` | 403 | the caller is known but may not |
 //! | `not_found` | 404 | no such endpoint, method, collection, record or file |
@@ -119,7 +119,9 @@ impl From<Error> for Envelope {
                 ..Self::new(StatusCode::BAD_REQUEST, "invalid", message)
             },
             Error::Entry { index, cause } => Self::of_entry(index, *cause),
-            Error::TooExpensive(why) => Self::new(StatusCode::BAD_REQUEST, "too_expensive", why),
+            Error::TooExpensive(why) => {
+                Self::new(StatusCode::BAD_REQUEST, "query_too_expensive", why)
+            }
             Error::TooLarge(_) => Self::of_status(StatusCode::PAYLOAD_TOO_LARGE),
             Error::Busy(_) => Self::of_status(StatusCode::SERVICE_UNAVAILABLE),
             Error::TimedOut => Self::of_status(StatusCode::GATEWAY_TIMEOUT),
@@ -192,7 +194,7 @@ mod tests {
         check(Error::SignedOut, 401, "unauthorized");
         check(Error::Forbidden("no"), 403, "forbidden");
         check(Error::Bad("no".into()), 400, "bad_request");
-        check(Error::TooExpensive("no".into()), 400, "too_expensive");
+        check(Error::TooExpensive("no".into()), 400, "query_too_expensive");
         check(Error::TooLarge(5), 413, "too_large");
         check(Error::Busy("reads"), 503, "busy");
         check(Error::TimedOut, 504, "timeout");

@@ -17,6 +17,7 @@ use crate::domain::answer::Look;
 use crate::domain::request::{Caller, Request};
 use crate::domain::{Error, Result};
 use crate::http::throttle;
+use crate::query::Budget;
 
 /// Told to superusers whose address the settings don't list.
 pub(super) const NOT_FROM_HERE: &str = "Superusers may not call from this address.";
@@ -37,6 +38,7 @@ impl FromRequestParts<App> for Asked {
             headers: headers(&parts.headers),
             body: Default::default(),
             now_ms,
+            budget: Budget::of(app.limits().row_visits),
             hashing: Hashing::new(app.safe().passwords.clone()),
         }))
     }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use crate::domain::schema::Collection;
 use crate::query::bind::{self, Texts};
-use crate::query::evaluate::{Evaluator, Spent};
+use crate::query::evaluate::Evaluator;
 use crate::query::fold;
 use crate::query::plan::Walk;
 use crate::query::rows;
 use crate::query::search::Search;
 use crate::query::tree::{Tree, chain};
-use crate::query::{Aggregate, Error, Groups, Measure, ROW_BUDGET, Result, Scope, Summary};
+use crate::query::{Aggregate, Error, Groups, Measure, Result, Scope, Summary};
 use crate::store::Order;
 use crate::store::codec::{self, Column, Datum};
 
@@ -41,15 +41,16 @@ pub fn aggregate(scope: &Scope, collection: &Arc<Collection>, asked: &Aggregate)
     let texts = Texts { rule: asked.rule.as_deref(), filter: &asked.filter, sort: &sort };
     let tree = bind::query(scope.schema, scope.request, collection, texts)?;
     single(&tree, &paths)?;
-    let spent = Spent::new((!scope.request.caller.is_superuser()).then_some(ROW_BUDGET));
+    let spent = scope.request.spending();
     let tree = fold::folded(&mut Evaluator::new(scope, &tree, &spent), &tree)?;
     let search = Search::new(scope, &tree, &spent);
-    let (groups, index) = match counted(&search, asked).map_err(|error| search.advise(error))? {
+    let advise = |error| search.advise(error, &asked.filter);
+    let (groups, index) = match counted(&search, asked).map_err(advise)? {
         Some((count, index)) => {
             let values = asked.measures.iter().map(|_| Datum::Number(count as f64)).collect();
             (vec![Summary { group: Vec::new(), values }], index)
         }
-        None => gathered(&search, asked).map_err(|error| search.advise(error))?,
+        None => gathered(&search, asked).map_err(advise)?,
     };
     let plan = search.plan(index, groups.len());
     Ok(Groups { groups, plan })

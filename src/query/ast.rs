@@ -57,6 +57,28 @@ pub struct Segment {
     pub suffix: Option<String>,
 }
 
+impl Expr {
+    /// Whether a path in it begins with this name.
+    pub fn names(&self, name: &str) -> bool {
+        match self {
+            Self::And(list) | Self::Or(list) => list.iter().any(|expr| expr.names(name)),
+            Self::Compare(comparison) => {
+                [&comparison.left, &comparison.right].iter().any(|operand| operand.names(name))
+            }
+        }
+    }
+}
+
+impl Operand {
+    fn names(&self, name: &str) -> bool {
+        match &self.term {
+            Term::Path(path) => path.first().is_some_and(|first| first.name == name),
+            Term::Call(_, operands) => operands.iter().any(|operand| operand.names(name)),
+            Term::Text(_) | Term::Number(_) | Term::Bool(_) | Term::Null | Term::Macro(_) => false,
+        }
+    }
+}
+
 impl Op {
     /// The operator that says the same with its sides exchanged; `~` has none.
     pub fn mirrored(self) -> Option<Self> {

@@ -177,7 +177,7 @@ fn shown(node: Node, emails: &[(SlotId, usize)]) -> Node {
 }
 
 /// The comparison of two sides, its constants made ready.
-fn test(left: Side, op: Op, right: Side) -> Test {
+pub fn test(left: Side, op: Op, right: Side) -> Test {
     let numeric =
         |side: &Side, other: &Side| other.nature == Nature::Number && side.nature != Nature::Number;
     let json = left.nature == Nature::Json || right.nature == Nature::Json;

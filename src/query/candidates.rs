@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::schema::Collection;
 use crate::query::ast::Op;
-use crate::query::evaluate::Spent;
+use crate::query::budget::Spent;
 use crate::query::plan::{self, Walk};
 use crate::query::rows;
 use crate::query::tree::{Join, Node, SlotId, Tree, Value};

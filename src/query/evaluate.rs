@@ -1,10 +1,10 @@
 //! Runs a tree on one record after the other.
 
-use std::cell::Cell as Counter;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::record::Record;
+use crate::query::budget::Spent;
 use crate::query::compare;
 use crate::query::functions;
 use crate::query::json;
@@ -13,40 +13,8 @@ use crate::query::rows;
 use crate::query::sort::shuffled;
 use crate::query::tree::{Cell, Node, SlotId, Slots, Tree, Value, chain};
 use crate::query::value;
-use crate::query::{Error, Result, Scope};
+use crate::query::{Result, Scope};
 use crate::store::codec::Datum;
-
-/// What a visit costs where an index entry or an element of a list costs 1.
-pub const VISIT: u64 = 64;
-
-/// What a query has spent of its budget, in 64ths of a row.
-#[derive(Debug)]
-pub struct Spent {
-    units: Counter<u64>,
-    /// Rows; `None` for those whom no budget binds.
-    budget: Option<u64>,
-}
-
-impl Spent {
-    pub fn new(budget: Option<u64>) -> Self {
-        Self { units: Counter::new(0), budget }
-    }
-
-    pub fn add(&self, units: u64) -> Result<()> {
-        let spent = self.units.get() + units;
-        self.units.set(spent);
-        match self.budget {
-            Some(budget) if spent > budget * VISIT => {
-                Err(Error::TooExpensive { budget, index: None })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    pub fn rows(&self) -> u64 {
-        self.units.get() / VISIT
-    }
-}
 
 /// A tree at work: the rows that its slots stand at now.
 pub struct Evaluator<'a> {

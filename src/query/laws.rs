@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use crate::domain::fields::Kind;
 use crate::domain::samples;
+use crate::domain::schema::Collection;
 use crate::query::observed::indexed;
 use crate::query::world::World;
 use crate::query::{List, Page, Result};
 
 /// Teams have members (a list), people have tags and a boss, posts point to people.
-fn collections() -> Vec<crate::domain::schema::Collection> {
+fn collections() -> Vec<Collection> {
     vec![
         samples::collection(
             1,
@@ -47,7 +48,7 @@ type Person = (u8, u8, Vec<u8>, Option<u8>);
 type Team = (u8, u8, bool, Vec<u8>, Option<u8>);
 
 #[derive(Debug, Clone)]
-struct Data {
+pub(super) struct Data {
     people: Vec<Person>,
     teams: Vec<Team>,
     posts: Vec<(u8, Option<u8>)>,
@@ -55,11 +56,18 @@ struct Data {
 
 const PEOPLE: u8 = 4;
 
+/// A few teams, for tests that look at plans.
+pub(super) fn some_data() -> Data {
+    let teams = (0..6).map(|n| (n % 3, n % 4, n % 2 == 0, vec![], Some(n % PEOPLE))).collect();
+    let people = (0..PEOPLE).map(|n| (n % 3, n, vec![], None)).collect();
+    Data { people, teams, posts: Vec::new() }
+}
+
 fn person(number: u8) -> String {
     format!("p{}", number % PEOPLE)
 }
 
-fn data() -> impl Strategy<Value = Data> {
+pub(super) fn data() -> impl Strategy<Value = Data> {
     let some = || proptest::option::of(0..PEOPLE);
     let several =
         |most: u8| proptest::sample::subsequence((0..most).collect::<Vec<_>>(), 0..=most as usize);
@@ -71,6 +79,11 @@ fn data() -> impl Strategy<Value = Data> {
 }
 
 fn world(data: &Data, with_indexes: bool) -> World {
+    world_of(data, |collection| if with_indexes { indexed(collection) } else { collection })
+}
+
+/// The world with indexes of one's own.
+pub(super) fn world_of(data: &Data, index: impl Fn(Collection) -> Collection) -> World {
     let link = |to: &Option<u8>| to.map(person).unwrap_or_default();
     let mut records: Vec<(&str, Value)> = Vec::new();
     for (number, (name, n, tags, boss)) in data.people.iter().enumerate() {
@@ -93,13 +106,10 @@ fn world(data: &Data, with_indexes: bool) -> World {
     for (number, (n, by)) in data.posts.iter().enumerate() {
         records.push(("post", json!({"id": format!("o{number}"), "n": n, "by": link(by)})));
     }
-    let collections = collections();
-    let collections =
-        if with_indexes { collections.into_iter().map(indexed).collect() } else { collections };
-    World::new(collections, &records)
+    World::new(collections().into_iter().map(index).collect(), &records)
 }
 
-fn comparison() -> impl Strategy<Value = String> {
+pub(super) fn comparison() -> impl Strategy<Value = String> {
     let paths = vec![
         "id",
         "name",
@@ -150,7 +160,7 @@ fn filter() -> impl Strategy<Value = String> {
     })
 }
 
-fn page(
+pub(super) fn page(
     world: &World,
     filter: &str,
     sort: &str,
@@ -169,7 +179,7 @@ fn page(
     world.list(&World::superuser(), "team", &list)
 }
 
-fn ids(page: &Page) -> Vec<String> {
+pub(super) fn ids(page: &Page) -> Vec<String> {
     page.records.iter().map(|record| record.id().to_owned()).collect()
 }
 

@@ -8,12 +8,12 @@ use crate::domain::schema::Collection;
 use crate::query::best::{self, Best};
 use crate::query::bind::{self, Texts};
 use crate::query::columns::Columns;
-use crate::query::evaluate::{Evaluator, Spent};
+use crate::query::evaluate::Evaluator;
 use crate::query::fold;
 use crate::query::plan::{self, Walk};
 use crate::query::rows;
 use crate::query::search::{FEW, Search};
-use crate::query::{List, Page, ROW_BUDGET, Result, Scope};
+use crate::query::{List, Page, Result, Scope};
 use crate::store::codec::Datum;
 use crate::store::{Order, Range};
 
@@ -27,12 +27,11 @@ const FEWER: usize = 64;
 pub fn list(scope: &Scope, collection: &Arc<Collection>, list: &List) -> Result<Page> {
     let texts = Texts { rule: list.rule.as_deref(), filter: &list.filter, sort: &list.sort };
     let tree = bind::query(scope.schema, scope.request, collection, texts)?;
-    let budget = (!scope.request.caller.is_superuser()).then_some(ROW_BUDGET);
-    let spent = Spent::new(budget);
+    let spent = scope.request.spending();
     let tree = fold::folded(&mut Evaluator::new(scope, &tree, &spent), &tree)?;
     let search = Search::new(scope, &tree, &spent);
     let asked = Asked { search: &search, list, after: after(&search, list)? };
-    let found = asked.answer().map_err(|error| search.advise(error))?;
+    let found = asked.answer().map_err(|error| search.advise(error, &list.filter))?;
     let mut plan = search.plan(found.index, found.records.len());
     plan.columns = found.columns;
     Ok(Page { records: found.records, total: list.total.then_some(found.total), plan })

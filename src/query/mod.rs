@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::record::Record;
 use crate::domain::request::Request;
 use crate::domain::schema::{Collection, Schema};
-use crate::query::evaluate::{Evaluator, Spent};
+use crate::query::evaluate::Evaluator;
 use crate::store::codec::Datum;
 use crate::store::{self, Read};
 
@@ -14,10 +14,12 @@ mod asked;
 pub mod ast;
 mod best;
 mod bind;
+pub mod budget;
 mod calendar;
 mod candidates;
 mod columns;
 mod compare;
+mod decide;
 mod evaluate;
 #[cfg(test)]
 mod examples;
@@ -32,6 +34,7 @@ mod macros;
 #[cfg(test)]
 mod observed;
 pub mod parser;
+mod partial;
 mod pattern;
 mod plan;
 mod probe;
@@ -44,6 +47,9 @@ mod tree;
 pub mod value;
 #[cfg(test)]
 mod world;
+
+pub use budget::Budget;
+pub use decide::{Decision, decide};
 
 /// Why a filter or sort was refused.
 #[derive(Debug, thiserror::Error)]
@@ -145,10 +151,6 @@ pub struct Summary {
     pub values: Vec<Datum<'static>>,
 }
 
-/// Most rows that one request may visit. A visited row is a record that was decoded; an index entry
-/// or an element of a list is a 64th of one. Superusers are exempt.
-pub const ROW_BUDGET: u64 = 200_000;
-
 /// Answers one page of `collection`.
 pub fn list(scope: &Scope, collection: &Arc<Collection>, list: &List) -> Result<Page> {
     list::list(scope, collection, list)
@@ -165,7 +167,7 @@ pub fn matches(scope: &Scope, rule: &str, record: &Record) -> Result<bool> {
         return Ok(true);
     }
     let tree = bind::rule(scope.schema, scope.request, record.collection(), rule)?;
-    let spent = Spent::new(Some(ROW_BUDGET));
+    let spent = scope.request.spending();
     Evaluator::new(scope, &tree, &spent).matches(record)
 }
 

@@ -4,6 +4,7 @@ use crate::domain::fields::Kind;
 use crate::domain::record::Record;
 use crate::domain::schema::{Collection, Index, IndexColumn};
 use crate::query::ast::Op;
+use crate::query::partial;
 use crate::query::side::{Nature, nature};
 use crate::query::tree::{Join, Node, SlotId, SortKey, Test, Tree, Value};
 use crate::query::value;
@@ -33,7 +34,7 @@ pub fn conjuncts(node: &Node) -> Vec<&Node> {
 }
 
 /// A test of a field of `slot` against a constant, seen from the field's side.
-fn against_constant(test: &Test, slot: SlotId) -> Option<(usize, Op, &Datum<'static>)> {
+pub fn against_constant(test: &Test, slot: SlotId) -> Option<(usize, Op, &Datum<'static>)> {
     match (&test.left, &test.right) {
         (Value::Field(at, field), Value::Constant(datum)) if *at == slot => {
             Some((*field, test.op, datum))
@@ -46,7 +47,7 @@ fn against_constant(test: &Test, slot: SlotId) -> Option<(usize, Op, &Datum<'sta
 }
 
 /// A constant that an equality with the field can be looked up by: what an entry would hold.
-fn key_of<'d>(kind: &Kind, datum: &'d Datum<'static>) -> Option<&'d Datum<'static>> {
+pub fn key_of<'d>(kind: &Kind, datum: &'d Datum<'static>) -> Option<&'d Datum<'static>> {
     let fits = match (nature(kind), datum) {
         (_, Datum::Null) => false,
         // Blank ones are many, and absent values are blank too.
@@ -115,12 +116,13 @@ pub fn walk<'a>(
     conjuncts: &[&Node],
     index: &'a Index,
 ) -> Option<Walk<'a>> {
-    if index.condition.is_some() {
-        return None;
-    }
+    let partly = match &index.condition {
+        None => Vec::new(),
+        Some(condition) => partial::answered(collection, slot, conjuncts, condition)?,
+    };
     let mut key = keys::index(collection.number, index.number);
     let mut walk =
-        Walk { index, range: Range::prefix(&key), fixed: 0, answered: Vec::new(), narrow: false };
+        Walk { index, range: Range::prefix(&key), fixed: 0, answered: partly, narrow: false };
     for column in &index.columns {
         let Some(field) = column.field else { break };
         let single = !collection.fields[field].kind.is_multiple();
@@ -145,7 +147,7 @@ pub fn walk<'a>(
     if index.columns.iter().any(|column| column.each) && walk.fixed < index.columns.len() {
         return None;
     }
-    walk.narrow = walk.fixed > 0;
+    walk.narrow = walk.fixed > 0 || index.condition.is_some();
     walk.range = Range::prefix(&key);
     if let Some(column) = index.columns.get(walk.fixed) {
         bound(&mut walk, collection, slot, conjuncts, column, &key);
@@ -281,15 +283,21 @@ pub fn entry(collection: &Collection, index: &Index, record: &Record) -> Vec<u8>
     key
 }
 
-/// What the user could index to help these conjuncts, as the columns of an index.
-pub fn missing(collection: &Collection, conjuncts: &[&Node]) -> Option<String> {
+/// What the user could index to help these conjuncts, as the columns of an index; only fields that
+/// may be `named`.
+pub fn missing(
+    collection: &Collection,
+    conjuncts: &[&Node],
+    named: &dyn Fn(&str) -> bool,
+) -> Option<String> {
+    let may_name = named;
     let named = |wanted: &[Op]| {
         conjuncts.iter().find_map(|node| {
             let Node::Test(test) = node else { return None };
             let (field, op, datum) = against_constant(test, 0)?;
             let field = &collection.fields[field];
-            (wanted.contains(&op) && key_of(&field.kind, datum).is_some())
-                .then(|| field.name.clone())
+            let helps = wanted.contains(&op) && key_of(&field.kind, datum).is_some();
+            (helps && may_name(&field.name)).then(|| field.name.clone())
         })
     };
     let equal = named(&[Op::Equal]);

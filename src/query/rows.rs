@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use crate::domain::record::Record;
 use crate::domain::schema::{Collection, Index};
-use crate::query::evaluate::{Evaluator, Spent, VISIT};
+use crate::query::budget::{Spent, VISIT};
+use crate::query::evaluate::Evaluator;
 use crate::query::probe;
 use crate::query::tree::{Cell, Join, Node, SlotId};
 use crate::query::value;

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use crate::domain::record::Record;
 use crate::domain::schema::Collection;
+use crate::query::budget::Spent;
 use crate::query::candidates::{Candidates, Few};
-use crate::query::evaluate::{Evaluator, Spent};
+use crate::query::evaluate::Evaluator;
+use crate::query::parser;
 use crate::query::plan::{self, Walk};
 use crate::query::rows;
 use crate::query::tree::{Node, Tree};
@@ -121,17 +123,21 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The error, with the index that would have helped.
-    pub fn advise(&self, error: Error) -> Error {
+    /// The error, with the index that would have helped with `filter`. Strangers are told of no
+    /// other fields: what the rule looks at is none of their business.
+    pub fn advise(&self, error: Error, filter: &str) -> Error {
+        let own = parser::parse(filter).ok().flatten();
+        let named = |field: &str| own.as_ref().is_some_and(|expr| expr.names(field));
         match error {
             Error::TooExpensive { budget, .. } => {
-                Error::TooExpensive { budget, index: self.missing() }
+                let index = plan::missing(self.collection, &self.conjuncts, &named);
+                Error::TooExpensive { budget, index }
             }
             other => other,
         }
     }
 
     fn missing(&self) -> Option<String> {
-        plan::missing(self.collection, &self.conjuncts)
+        plan::missing(self.collection, &self.conjuncts, &|_| true)
     }
 }

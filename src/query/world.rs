@@ -21,7 +21,7 @@ struct Entries(Arc<Schema>);
 impl Derive for Entries {
     fn derive(
         &self,
-        _: &dyn Read,
+        read: &dyn Read,
         key: &[u8],
         value: &[u8],
         derived: &mut Derived,
@@ -30,7 +30,13 @@ impl Derive for Entries {
         let collection = self.0.by_number(number).unwrap();
         let record = Record::from_stored(collection.clone(), value.to_vec().into()).unwrap();
         derived.counts.push(keys::record_count(number));
+        let request = Request::default();
+        let scope = Scope { read, schema: &self.0, request: &request };
         for index in &collection.indexes {
+            let covers = |condition: &String| query::matches(&scope, condition, &record).unwrap();
+            if !index.condition.as_ref().is_none_or(covers) {
+                continue;
+            }
             let mut starts = vec![keys::index(number, index.number)];
             for column in &index.columns {
                 let how = Column { descending: column.descending, nocase: column.nocase };

@@ -11,6 +11,7 @@ pub use accept::accept;
 use crate::domain::Error;
 use crate::domain::Result;
 use crate::domain::record::Record;
+use crate::domain::records::access;
 use crate::query::{self, Scope};
 
 /// Whether the caller manages `account`: may change its address, password and state without
@@ -37,8 +38,7 @@ fn passes(scope: &Scope, rule: &str, account: &Record) -> Result<bool> {
         Ok(matches) => Ok(matches),
         Err(query::Error::Store(error)) => Err(error.into()),
         Err(query::Error::TooExpensive { budget, .. }) => {
-            let collection = &account.collection().name;
-            tracing::warn!(collection, budget, "an access rule of {collection} costs too much");
+            access::warn(account.collection(), budget);
             Ok(false)
         }
         Err(error) => Err(Error::Broken(format!("an access rule does not compile: {error}"))),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::accounts;
 use crate::domain::record::{Record, Sight};
 use crate::domain::request::{Caller, Request};
-use crate::domain::schema::Schema;
+use crate::domain::schema::{Collection, Schema};
 use crate::domain::{Error, Result};
 use crate::query;
 use crate::store::Read;
@@ -35,16 +35,21 @@ pub fn passes(
     match query::matches(&query::Scope { read, schema, request }, rule, record) {
         Ok(matches) => Ok(matches),
         Err(query::Error::TooExpensive { budget, .. }) => {
-            let collection = &record.collection().name;
-            tracing::warn!(
-                collection,
-                "an access rule of {collection} needs more than {budget} row visits: denied"
-            );
+            warn(record.collection(), budget);
             Ok(false)
         }
         Err(query::Error::Store(error)) => Err(error.into()),
         Err(error) => Err(Error::Broken(format!("an access rule does not compile: {error}"))),
     }
+}
+
+/// Logs that a rule costs more than a request may spend: who made it should know.
+pub fn warn(collection: &Collection, budget: u64) {
+    let name = &collection.name;
+    tracing::warn!(
+        collection = name,
+        "an access rule of {name} needs more than {budget} row visits: denied"
+    );
 }
 
 /// Which parts of `record` the caller may see.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use crate::domain::record::Record;
 use crate::query::best::Best;
+use crate::query::budget::VISIT;
 use crate::query::columns::bits::Bits;
 use crate::query::columns::block::{Source, Taken, is_columnar};
 use crate::query::columns::filter::{Condition, place};
 use crate::query::columns::order::{Keys, Leaders};
 use crate::query::columns::taking::Taking;
-use crate::query::evaluate::{Evaluator, VISIT};
+use crate::query::evaluate::Evaluator;
 use crate::query::search::Search;
 use crate::query::tree::{Node, SortKey, Value};
 use crate::query::{List, Result};
