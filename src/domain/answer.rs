@@ -87,7 +87,7 @@ fn put_all(
         }
         let collection = record.collection();
         if expand.as_ref().is_none_or(|(of, _)| of.number != collection.number) {
-            let parsed = Expand::parse(schema, collection, &look.expand);
+            let parsed = Expand::parse(schema, &request.caller, collection, &look.expand);
             expand = Some((collection.clone(), parsed));
         }
         let Some((_, expand)) = &expand else { continue };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::domain::fields::Kind;
 use crate::domain::record::Record;
 use crate::domain::records::{access, find};
-use crate::domain::request::Request;
+use crate::domain::request::{Caller, Request};
 use crate::domain::schema::{Collection, Schema};
 use crate::domain::{Error, Result, json};
 use crate::store::Read;
@@ -33,21 +33,28 @@ struct Step {
 #[derive(Debug)]
 enum Way {
     /// To the records that this field names.
-    Forth { field: usize, multiple: bool },
+    Forth { field: usize, multiple: bool, hidden: bool },
     /// To the records of the step's collection whose field names this record.
     Back { field: usize, single: bool },
 }
 
 impl Expand {
-    /// Reads `author,comments_via_post.by`. Paths that don't exist are left out.
-    pub fn parse(schema: &Schema, collection: &Arc<Collection>, text: &str) -> Self {
+    /// Reads `author,comments_via_post.by`. Paths that don't exist are left out, and so are those
+    /// through fields that `caller` may not see.
+    pub fn parse(
+        schema: &Schema,
+        caller: &Caller,
+        collection: &Arc<Collection>,
+        text: &str,
+    ) -> Self {
         let mut expand = Self::default();
         for path in text.split(',') {
             let names: Vec<_> = path.split('.').map(str::trim).take(DEPTH_MAX).collect();
             let mut steps = Vec::with_capacity(names.len());
             let mut from = collection.clone();
             for name in &names {
-                let Some(step) = Step::find(schema, &from, name) else { break };
+                let step = Step::find(schema, &from, name).filter(|step| step.shows(caller));
+                let Some(step) = step else { break };
                 from = step.collection.clone();
                 steps.push(step);
             }
@@ -80,7 +87,8 @@ impl Step {
             let Kind::Relation(options) = &definition.kind else { return None };
             let collection = schema.find(&options.collection_id)?.clone();
             let multiple = definition.kind.is_multiple();
-            return Some(Self { key, collection, way: Way::Forth { field, multiple } });
+            let hidden = definition.hidden;
+            return Some(Self { key, collection, way: Way::Forth { field, multiple, hidden } });
         }
         let (collection, field) = name.split_once("_via_").and_then(|_| {
             // Names may hold `_via_` themselves: every place to split at is tried.
@@ -94,6 +102,15 @@ impl Step {
         })?;
         let single = !collection.fields[field].kind.is_multiple() && is_unique(&collection, field);
         Some(Self { key, collection, way: Way::Back { field, single } })
+    }
+
+    /// Whether `caller` may see the field that says who is related.
+    fn shows(&self, caller: &Caller) -> bool {
+        let hidden = match self.way {
+            Way::Forth { hidden, .. } => hidden,
+            Way::Back { field, .. } => self.collection.fields[field].hidden,
+        };
+        !hidden || caller.is_superuser()
     }
 }
 
@@ -148,7 +165,7 @@ impl<'a> Writer<'a> {
         inner: &Expand,
     ) -> Result<bool> {
         let (related, list) = match step.way {
-            Way::Forth { field, multiple } => (self.named(record, step, field)?, multiple),
+            Way::Forth { field, multiple, .. } => (self.named(record, step, field)?, multiple),
             Way::Back { field, single } => (self.referring(record, step, field)?, !single),
         };
         self.related += related.len();

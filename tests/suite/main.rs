@@ -12,10 +12,12 @@ mod command;
 mod config;
 mod confined;
 mod exec;
+
 mod front;
 mod house;
 mod journal;
 mod kept_stores;
+mod leaks;
 mod manifest;
 mod people;
 mod proxy;
