@@ -16,6 +16,7 @@ use crate::store::{Read, Tx, keys};
 
 pub mod access;
 mod checks;
+pub mod explain;
 pub mod find;
 mod intake;
 mod modifiers;

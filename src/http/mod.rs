@@ -19,6 +19,7 @@ mod cors;
 mod doorway;
 mod encoding;
 pub mod error;
+mod explain;
 mod extract;
 mod front;
 mod health;
@@ -73,6 +74,7 @@ fn routes(app: &App) -> Router {
             get(records::view).patch(records::update).delete(records::delete),
         )
         .at("/api/collections/{collection}/aggregate", get(aggregates::show))
+        .at("/api/collections/{collection}/explain", post(explain::answer))
         .at("/api/batch", post(batch::run))
         .at("/api/users", get(users::list).post(users::create))
         // Accounts.

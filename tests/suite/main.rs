@@ -12,7 +12,7 @@ mod command;
 mod config;
 mod confined;
 mod exec;
-
+mod explain;
 mod front;
 mod house;
 mod journal;
