@@ -59,9 +59,10 @@ test: build test-rust test-api test-browser test-release ## Every test
 test-rust: build ## Unit, property, integration and crash tests
 	cargo test --locked --quiet
 
-test-api: build ## The conformance suite, on files and in memory, by the official SDK
+test-api: build ## The conformance suite, on files and in memory, by the official SDK; OpenAPI
 	scripts/with-server.sh -- scripts/conformance.sh $(CONFORMANCE)
 	scripts/with-server.sh -- scripts/sdk.sh
+	scripts/with-server.sh -- scripts/openapi.sh
 	target/debug/holdall exec -- scripts/conformance.sh $(CONFORMANCE)
 
 test-browser: build ## The console in a real browser

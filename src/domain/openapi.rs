@@ -8,6 +8,28 @@ use crate::domain::schema::{Collection, CollectionKind, Field, Schema};
 
 mod paths;
 
+/// What `code` of a refusal may be; a test holds it against those that there are.
+pub const ERROR_CODES: [&str; 18] = [
+    "bad_request",
+    "invalid",
+    "query_too_expensive",
+    "unauthorized",
+    "forbidden",
+    "not_found",
+    "timed_out",
+    "conflict",
+    "too_large",
+    "url_too_long",
+    "range_outside",
+    "rate_limited",
+    "headers_too_large",
+    "internal",
+    "bad_gateway",
+    "busy",
+    "read_only",
+    "timeout",
+];
+
 /// The document for `caller`. What collections there are is told to superusers only: strangers get
 /// the routes that every Holdall has.
 pub fn document(schema: &Schema, caller: &Caller) -> Value {
@@ -73,7 +95,7 @@ fn error() -> Value {
             "message": { "type": "string", "minLength": 1 },
             "data": { "type": "object", "additionalProperties": true,
                 "description": "Problems by field: {code, message, params?}, nested as the input was." },
-            "code": { "type": "string" },
+            "code": { "enum": ERROR_CODES },
             "request_id": { "type": "string" },
         },
     })

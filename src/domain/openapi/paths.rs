@@ -17,6 +17,9 @@ enum Success<'a> {
 type Route = (&'static str, &'static str, &'static str, &'static str, Success<'static>, bool);
 
 const LIST: &[&str] = &["page", "perPage", "sort", "filter", "fields", "skipTotal"];
+const RECORDS: &[&str] =
+    &["page", "perPage", "sort", "filter", "expand", "fields", "skipTotal", "after", "explain"];
+const FIGURES: &[&str] = &["select", "group", "filter", "explain"];
 const SHAPE: &[&str] = &["expand", "fields"];
 
 const ROUTES: &[Route] = &[
@@ -232,7 +235,9 @@ pub fn general() -> Map<String, Value> {
     for (method, path, name, summary, success, body) in ROUTES {
         let body = body.then(|| json!({ "type": "object", "additionalProperties": true }));
         let query = match success {
+            Success::PageOf("Record") => RECORDS,
             Success::PageOf(_) => LIST,
+            Success::Any if path.ends_with("/aggregate") => FIGURES,
             Success::Of("Record") => SHAPE,
             Success::Of(_) => &["fields"],
             Success::Any | Success::Nothing => &[],
@@ -259,7 +264,7 @@ pub fn of_collection(collection: &Collection) -> Map<String, Value> {
         &format!("Lists {name}"),
         &Success::PageOf(&shown),
         None,
-        LIST,
+        RECORDS,
     );
     add(&mut paths, "get", &all, list);
     let view = operation(
@@ -340,7 +345,12 @@ fn operation(
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .chain(query.iter().map(|name| {
             let kind = if matches!(*name, "page" | "perPage") { "integer" } else { "string" };
-            json!({ "name": name, "in": "query", "schema": { "type": kind } })
+            let mut parameter = json!({ "name": name, "in": "query", "schema": { "type": kind } });
+            if *name == "fields" {
+                let words = "Only these members; what is required may then be missing.";
+                parameter["description"] = words.into();
+            }
+            parameter
         }))
         .collect();
     let mut operation = json!({
