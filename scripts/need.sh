@@ -5,15 +5,31 @@ say() { printf 'holdall: %s\n' "$*" >&2; }
 # need COMMAND PACKAGE: a command, from a Debian package of that name when we are root.
 need() {
     command -v "$1" >/dev/null 2>&1 && return 0
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-        say "installing $2 (for $1)"
-        if [ -z "${apt_is_fresh:-}" ]; then
-            apt-get update -qq >/dev/null 2>&1 || true
-            apt_is_fresh=1
-        fi
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >/dev/null 2>&1 || true
-        command -v "$1" >/dev/null 2>&1 && return 0
+    fetch "$1" "$2"
+    command -v "$1" >/dev/null 2>&1 && return 0
+    missing "$1" "$2"
+}
+
+# need_file PATH PACKAGE: the same for a file that is no command.
+need_file() {
+    [ -e "$1" ] && return 0
+    fetch "$1" "$2"
+    [ -e "$1" ] && return 0
+    missing "$1" "$2"
+}
+
+# fetch WHAT PACKAGE: installs a Debian package, if we may.
+fetch() {
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 || return 0
+    say "installing $2 (for $1)"
+    if [ -z "${apt_is_fresh:-}" ]; then
+        apt-get update -qq >/dev/null 2>&1 || true
+        apt_is_fresh=1
     fi
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >/dev/null 2>&1 || true
+}
+
+missing() {
     say "$1 is missing. Install the package \`$2\` (Debian: apt-get install $2) and run this again."
     return 1
 }

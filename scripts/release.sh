@@ -4,17 +4,22 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/need.sh
 target=${TARGET:-x86_64-unknown-linux-musl}
-need_target "$target"
 need cmake cmake
 case $target in
 "$(uname -m)"-*) need musl-gcc musl-tools ;;
 aarch64-*)
     # The C parts are compiled by the cross compiler; the linker that Rust brings does the rest.
     need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+    need_file /usr/aarch64-linux-gnu/include/stdlib.h libc6-dev-arm64-cross
     export CC_aarch64_unknown_linux_musl=aarch64-linux-gnu-gcc
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=aarch64-linux-gnu-gcc
     ;;
+*)
+    say "$target is not known here. Known: $(uname -m)-unknown-linux-musl, aarch64-unknown-linux-musl."
+    exit 1
+    ;;
 esac
+need_target "$target"
 say "building the release for $target (minutes, the first time)"
 # The table of addresses to mend at start, packed: a static-pie has a megabyte of it otherwise.
 cargo rustc --quiet --locked --release --target "$target" --bin holdall -- -C link-arg=-Wl,-z,pack-relative-relocs
