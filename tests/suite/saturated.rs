@@ -66,26 +66,24 @@ impl Drop for Toil {
     }
 }
 
+/// Rules may run twice; this works once.
+fn once(work: impl FnOnce() + Send + 'static) -> impl Fn() -> usize + Send + 'static {
+    let work = Mutex::new(Some(work));
+    move || work.lock().unwrap().take().map(|work| work()).iter().count()
+}
+
 #[tokio::test]
 async fn lives_while_every_worker_every_lane_and_every_blocking_thread_is_taken() {
     let house = House::new();
     let toil = Toil::default();
     // Lanes first, and more than their queues hold; then what is left of the blocking threads.
     for _ in 0..2000 {
-        let (read, write, hash) = (toil.hold(), Mutex::new(Some(toil.hold())), toil.hold());
+        let (read, write, hash) = (toil.hold(), toil.hold(), toil.hold());
         let app = house.app.clone();
         house.workers.spawn(async move {
-            let reads = app.read(move |_| {
-                read();
-                Ok(())
-            });
-            let writes = app.write(move |_| {
-                // A rule may run twice; it works once.
-                if let Some(work) = write.lock().unwrap().take() {
-                    work();
-                }
-                Ok(())
-            });
+            let (read, write) = (once(read), once(write));
+            let reads = app.read(move |_| Ok(read()));
+            let writes = app.write(move |_| Ok(write()));
             let hashes = app.hash(move || {
                 hash();
                 Ok(())
