@@ -75,7 +75,8 @@ pub unsafe extern "C" fn memcmp(one: From, other: From, bytes: usize) -> i32 {
 
 /// # Safety
 /// As `memcmp`.
-#[cfg_attr(all(target_env = "musl", not(test)), unsafe(no_mangle))]
+#[cfg(not(test))]
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn bcmp(one: From, other: From, bytes: usize) -> i32 {
     // SAFETY: the caller's promise.
     unsafe { memcmp(one, other, bytes) }

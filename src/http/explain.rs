@@ -17,11 +17,10 @@ pub(super) async fn answer(
     Asked(request): Asked,
     Submitted(body): Submitted,
 ) -> Result<Json<Value>> {
-    let question = question(&body);
     app.read(move |read| {
         // Strangers are told that they are none before they are told what is wrong.
         crate::domain::collections::guard(&request.caller)?;
-        explain::explain(read, &request, &collection, &question?)
+        explain::explain(read, &request, &collection, &question(&body)?)
     })
     .await
     .map(Json)

@@ -7,6 +7,7 @@ use std::thread;
 
 use bytes::Bytes;
 use http::Method;
+use holdall::store::{Order, Range, Read};
 use serde_json::json;
 
 use crate::house::{House, MORNING_MS};
@@ -82,7 +83,11 @@ async fn lives_while_every_worker_every_lane_and_every_blocking_thread_is_taken(
         let app = house.app.clone();
         house.workers.spawn(async move {
             let (read, write) = (once(read), once(write));
-            let reads = app.read(move |_| Ok(read()));
+            let reads = app.read(move |snapshot| {
+                // More than a glance answers: this is for the lane.
+                snapshot.scan(&Range::prefix(b""), Order::Forward, usize::MAX)?;
+                Ok(read())
+            });
             let writes = app.write(move |_| Ok(write()));
             let hashes = app.hash(move || {
                 hash();
