@@ -140,6 +140,24 @@ impl App {
         Err(store::Error::Conflict.into())
     }
 
+    /// As `write`, for rules that read and write a few records and never hash: they are run where
+    /// the caller stands, and only whoever leads a commit goes elsewhere for it.
+    pub async fn write_briefly<T, R>(&self, rule: R) -> domain::Result<T>
+    where
+        T: Send + 'static,
+        R: Fn(&mut Tx) -> domain::Result<T> + Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        let attempt = self.0.store.attempt_at_a_glance(rule);
+        if let Some(lead) = attempt.submit(move |outcome| drop(sender.send(outcome))) {
+            tokio::task::spawn_blocking(move || drop(lead));
+        }
+        match receiver.await.map_err(|_| Error::Broken("a rule panicked".to_owned()))? {
+            Outcome::Done(answer) => answer,
+            Outcome::Again(rule) => self.write(rule).await,
+        }
+    }
+
     /// Runs `rule` in its lane, leaves the lane, and waits for the commit outside of it.
     async fn attempt<T, R>(
         &self,
@@ -158,7 +176,8 @@ impl App {
                 let attempt = app.0.store.attempt(rule);
                 drop(place);
                 // Nobody listens any more if the request was given up; it is committed all the same.
-                attempt.commit(move |outcome| drop(sender.send(outcome)));
+                // This thread may wait: it leads if it is asked to.
+                drop(attempt.submit(move |outcome| drop(sender.send(outcome))));
             });
         });
         receiver.await.map_err(|_| Error::Broken("a rule panicked".to_owned()))

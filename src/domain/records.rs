@@ -165,6 +165,11 @@ fn writable(collection: &Collection) -> Result<()> {
     }
 }
 
+/// Whether writing a record of `collection` may cost a hash.
+pub fn may_hash(read: &dyn Read, collection: &str) -> Result<bool> {
+    Ok(Schema::load(read)?.find(collection).is_some_and(|collection| has_passwords(collection)))
+}
+
 /// A password on its way to become a hash.
 pub struct Password {
     /// Sets apart two accounts that chose the same one: the address the account will have.

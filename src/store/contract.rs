@@ -201,7 +201,7 @@ pub fn commit(store: &Store, rule: impl Fn(&mut Tx) -> Result<()> + Send + 'stat
     let mut rule = rule;
     loop {
         let (sender, receiver) = std::sync::mpsc::channel();
-        store.attempt(rule).commit(move |outcome| sender.send(outcome).unwrap());
+        drop(store.attempt(rule).submit(move |outcome| sender.send(outcome).unwrap()));
         match receiver.recv().unwrap() {
             Outcome::Done(answer) => return answer.unwrap(),
             Outcome::Again(lost) => rule = lost,

@@ -57,7 +57,7 @@ pub use snapshot::{Rolled, Snapshot};
 pub use stats::{Stats, Tally};
 pub use tail::{Commit, Group, Tail};
 pub use tx::Tx;
-pub use writing::{Attempt, Outcome};
+pub use writing::{Attempt, Lead, Outcome};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

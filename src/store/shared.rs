@@ -160,21 +160,24 @@ impl Shared {
         self.oldest_readable.load(Ordering::SeqCst) <= at
     }
 
+    pub fn has_room(&self) -> bool {
+        self.window_bytes.load(Ordering::SeqCst) < self.options.window_bytes
+    }
+
     /// Waits until the window has room. Called before a writer takes its snapshot: a waiting
     /// writer with a snapshot would keep in the window what it waits for to leave.
     pub fn wait_for_room(&self) -> Result<()> {
-        let is_full = || self.window_bytes.load(Ordering::SeqCst) >= self.options.window_bytes;
-        if !is_full() {
+        if self.has_room() {
             return Ok(());
         }
         let begun = Instant::now();
         let mut room = self.room.0.lock();
-        while is_full() && begun.elapsed() < ROOM_PATIENCE {
+        while !self.has_room() && begun.elapsed() < ROOM_PATIENCE {
             self.wake_applier();
             self.room.1.wait_for(&mut room, Duration::from_millis(20));
         }
         stats::add(&self.counters.wait_us, begun.elapsed().as_micros() as u64);
-        if is_full() {
+        if !self.has_room() {
             return Err(Error::ReadOnly("the disk does not keep up".to_owned()));
         }
         Ok(())

@@ -31,8 +31,16 @@ pub(super) struct View {
     pub shared: Arc<Shared>,
     at: u64,
     pinned: bool,
-    /// Of a glance: how many more entries it may look at. Below that it has given up.
-    patience: Option<Cell<Option<usize>>>,
+    /// Of a glance.
+    patience: Option<Patience>,
+}
+
+/// What a glance may look at.
+struct Patience {
+    /// How many more entries; `None`: it has given up.
+    left: Cell<Option<usize>>,
+    /// Whether it may ask the state on disk, which mostly answers from memory.
+    asks_disk: bool,
 }
 
 impl Snapshot {
@@ -43,14 +51,12 @@ impl Snapshot {
     /// A snapshot for a thread that must not wait: it answers what memory knows and what takes no
     /// time, and otherwise gives up.
     pub(super) fn glance(shared: &Arc<Shared>) -> Self {
-        let mut view = View::pinned(shared);
-        view.patience = Some(Cell::new(Some(GLANCE)));
-        Self { view }
+        Self { view: View::glance(shared, false) }
     }
 
     /// Whether this was a glance that was not enough: what was read is void.
     pub fn gave_up(&self) -> bool {
-        self.view.patience.as_ref().is_some_and(|left| left.get().is_none())
+        self.view.gave_up()
     }
 
     pub(super) fn position(&self) -> u64 {
@@ -66,6 +72,17 @@ impl Snapshot {
 impl View {
     pub fn pinned(shared: &Arc<Shared>) -> Self {
         Self { at: shared.pin(), shared: shared.clone(), pinned: true, patience: None }
+    }
+
+    /// For a thread that must not wait.
+    pub fn glance(shared: &Arc<Shared>, asks_disk: bool) -> Self {
+        let mut view = Self::pinned(shared);
+        view.patience = Some(Patience { left: Cell::new(Some(GLANCE)), asks_disk });
+        view
+    }
+
+    fn gave_up(&self) -> bool {
+        self.patience.as_ref().is_some_and(|patience| patience.left.get().is_none())
     }
 
     pub fn newest(shared: &Arc<Shared>) -> Self {
@@ -96,7 +113,9 @@ impl View {
             self.is_alive()?;
             return Ok(Some(cached));
         }
-        self.spend(usize::MAX)?;
+        if self.patience.as_ref().is_some_and(|patience| !patience.asks_disk) {
+            self.spend(usize::MAX)?;
+        }
         let found = state.get(key);
         self.is_alive()?;
         if let Ok(Some(value)) = &found
@@ -110,8 +129,8 @@ impl View {
     /// Lets a glance look at so many entries more, if it has the patience.
     fn spend(&self, entries: usize) -> Result<()> {
         let Some(patience) = &self.patience else { return Ok(()) };
-        let left = patience.get().and_then(|left| left.checked_sub(entries));
-        patience.set(left);
+        let left = patience.left.get().and_then(|left| left.checked_sub(entries));
+        patience.left.set(left);
         left.map(drop).ok_or(Error::TooOld)
     }
 

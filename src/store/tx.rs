@@ -80,6 +80,11 @@ impl Tx {
         Self::new(View::pinned(shared), Mode::Attempt)
     }
 
+    /// As `attempt`, for a thread that must not wait: fails as one whose snapshot ended.
+    pub(super) fn glance(shared: &Arc<Shared>) -> Self {
+        Self::new(View::glance(shared, true), Mode::Attempt)
+    }
+
     pub(super) fn in_commit(shared: &Arc<Shared>) -> Self {
         let deadline_ns = thread_cpu_ns() + BUDGET_NS;
         Self::new(View::newest(shared), Mode::Commit { deadline_ns })

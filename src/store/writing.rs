@@ -18,10 +18,21 @@ const THREAD_TRIES: usize = 100;
 pub struct Attempt<R, T, E> {
     shared: Arc<Shared>,
     rule: R,
-    answer: Result<T, E>,
-    /// Nothing of it: the answer stands, or the rule has to be run again.
+    /// `None`: the rule has to be run again.
+    answer: Option<Result<T, E>>,
+    /// `None`: there is nothing to write.
     ended: Option<Ended>,
-    again: bool,
+}
+
+/// The duty to commit what is queued. It takes the time of a sync or more; whoever drops it does
+/// the same there and then.
+#[must_use]
+pub struct Lead(Arc<Shared>);
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        self.0.lead();
+    }
 }
 
 /// What became of an attempt.
@@ -56,23 +67,44 @@ impl Store {
         Err(Error::Conflict.into())
     }
 
-    /// Runs `rule` on a snapshot. What it wants to write is committed by [`Attempt::commit`], so
+    /// Runs `rule` on a snapshot. What it wants to write is committed by [`Attempt::submit`], so
     /// that the thread's place among the workers can be given up first.
     pub fn attempt<R, T, E>(&self, rule: R) -> Attempt<R, T, E>
     where
         R: Fn(&mut Tx) -> Result<T, E>,
         E: From<Error>,
     {
-        let shared = self.shared.clone();
-        if let Err(error) = shared.wait_for_room() {
-            return Attempt { shared, rule, answer: Err(error.into()), ended: None, again: false };
+        if let Err(error) = self.shared.wait_for_room() {
+            let (shared, answer) = (self.shared.clone(), Some(Err(error.into())));
+            return Attempt { shared, rule, answer, ended: None };
         }
-        let mut tx = Tx::attempt(&shared);
+        self.tried(rule, Tx::attempt(&self.shared))
+    }
+
+    /// As `attempt`, for a thread that must not wait: a rule that reads more than a few entries has
+    /// to be run again, as has any while there is no room for writes.
+    pub fn attempt_at_a_glance<R, T, E>(&self, rule: R) -> Attempt<R, T, E>
+    where
+        R: Fn(&mut Tx) -> Result<T, E>,
+    {
+        if !self.shared.has_room() {
+            return Attempt { shared: self.shared.clone(), rule, answer: None, ended: None };
+        }
+        self.tried(rule, Tx::glance(&self.shared))
+    }
+
+    fn tried<R, T, E>(&self, rule: R, mut tx: Tx) -> Attempt<R, T, E>
+    where
+        R: Fn(&mut Tx) -> Result<T, E>,
+    {
         let answer = rule(&mut tx);
         let ended = tx.end();
-        let again = ended.failed.is_some();
-        let ended = (!again && answer.is_ok() && !ended.batch.is_empty()).then_some(ended);
-        Attempt { shared, rule, answer, ended, again }
+        let shared = self.shared.clone();
+        if ended.failed.is_some() {
+            return Attempt { shared, rule, answer: None, ended: None };
+        }
+        let ended = (answer.is_ok() && !ended.batch.is_empty()).then_some(ended);
+        Attempt { shared, rule, answer: Some(answer), ended }
     }
 
     /// How often a rule is worth running on a new snapshot.
@@ -85,26 +117,26 @@ where
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
-    /// Commits, and calls `done` when that is durable or failed. This thread may be kept to commit
-    /// what others queued meanwhile; `done` is called as soon as its own group is through, from
-    /// whichever thread led that, and must not block.
-    pub fn commit(self, done: impl FnOnce(Outcome<R, T, E>) + Send + 'static) {
+    /// Queues the commit, and calls `done` when that is durable or failed, from whichever thread leads
+    /// then: it must not block. Whoever is handed the lead has to take it to a thread that may wait.
+    pub fn submit(self, done: impl FnOnce(Outcome<R, T, E>) + Send + 'static) -> Option<Lead> {
         let Some(ended) = self.ended else {
-            return done(if self.again {
-                Outcome::Again(self.rule)
-            } else {
-                Outcome::Done(self.answer)
+            done(match self.answer {
+                Some(answer) => Outcome::Done(answer),
+                None => Outcome::Again(self.rule),
             });
+            return None;
         };
-        let work = Work { rule: self.rule, answer: Some(self.answer), done };
+        let work = Work { rule: self.rule, answer: self.answer, done };
         let request = ended.request(Party::Job(Box::new(work)));
         match self.shared.enqueue(request) {
-            Ok(true) => self.shared.lead(),
-            Ok(false) => {}
+            Ok(true) => Some(Lead(self.shared)),
+            Ok(false) => None,
             Err(refused) => {
                 if let Party::Job(job) = refused {
                     job.finish(Verdict::Failed(queue_full()));
                 }
+                None
             }
         }
     }

@@ -233,7 +233,7 @@ impl World {
                 }
             }
         };
-        self.unfinished.lock().push((node, Box::new(move || attempt.commit(done))));
+        self.unfinished.lock().push((node, Box::new(move || drop(attempt.submit(done)))));
     }
 
     /// Whatever moved a rule to decline was so at some moment.
