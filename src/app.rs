@@ -22,6 +22,7 @@ use crate::store::{Home, Mark, Outcome, Snapshot, Store, Tx};
 use crate::telemetry::process;
 use crate::telemetry::trip;
 
+mod builds;
 mod checks;
 pub mod lanes;
 mod limits;
@@ -95,6 +96,7 @@ impl App {
         signing::start(&app)?;
         app.furnish()?;
         app.reload_settings().context("cannot read the settings")?;
+        app.resume_indexes().context("cannot go on with unfinished indexes")?;
         app.phases().enter(Phase::Serving);
         Ok(app)
     }
@@ -156,6 +158,21 @@ impl App {
             Outcome::Done(answer) => answer,
             Outcome::Again(rule) => self.write(rule).await,
         }
+    }
+
+    /// Runs `rule` in a transaction and writes nothing: says what would be answered now.
+    pub async fn rehearse<T, R>(&self, rule: R) -> domain::Result<T>
+    where
+        T: Send + 'static,
+        R: Fn(&mut Tx) -> domain::Result<T> + Send + 'static,
+    {
+        let place = self.0.lanes.bulk.enter().await?;
+        self.aside(place, move |app| {
+            (0..Store::TRIES)
+                .find_map(|_| app.0.store.attempt(&rule).rehearsed())
+                .unwrap_or(Err(store::Error::TooOld.into()))
+        })
+        .await
     }
 
     /// Runs `rule` in its lane, leaves the lane, and waits for the commit outside of it.

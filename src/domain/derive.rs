@@ -24,10 +24,25 @@ impl store::Derive for Derive {
         derived: &mut Derived,
     ) -> store::Result<()> {
         let Some((number, _)) = keys::as_record(key) else { return Ok(()) };
-        derive_record(read, number, value, derived).map_err(|error| match error {
-            crate::domain::Error::Store(error) => error,
-            other => store::Error::Broken(other.to_string()),
-        })
+        derive_record(read, number, value, derived).map_err(as_store_error)
+    }
+
+    fn unsettled(&self, read: &dyn Read) -> store::Result<Vec<Vec<u8>>> {
+        let schema = Schema::load(read).map_err(as_store_error)?;
+        let mut prefixes = Vec::new();
+        for collection in schema.collections() {
+            let builds = collection.pending.builds.iter().map(|build| build.index.number);
+            let numbers = builds.chain(collection.pending.dropped.iter().copied());
+            prefixes.extend(numbers.map(|index| keys::index(collection.number, index)));
+        }
+        Ok(prefixes)
+    }
+}
+
+fn as_store_error(error: crate::domain::Error) -> store::Error {
+    match error {
+        crate::domain::Error::Store(error) => error,
+        other => store::Error::Broken(other.to_string()),
     }
 }
 
@@ -36,7 +51,7 @@ fn derive_record(read: &dyn Read, number: u32, value: &[u8], derived: &mut Deriv
     let Some(collection) = schema.by_number(number) else { return Ok(()) };
     let record = Record::from_stored(collection.clone(), Bytes::copy_from_slice(value))?;
     derived.counts.push(keys::record_count(number));
-    for index in &collection.indexes {
+    for index in collection.kept_indexes() {
         if !covers(read, index, &record)? {
             continue;
         }

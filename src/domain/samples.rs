@@ -23,6 +23,7 @@ pub fn collection(number: u32, name: &str, fields: &[(&str, Kind)]) -> Collectio
         layouts: vec![Layout::of(CollectionKind::Base, &fields)],
         fields,
         indexes: Vec::new(),
+        pending: Default::default(),
         auth: None,
         view_query: None,
         created: String::new(),

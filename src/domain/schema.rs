@@ -37,7 +37,9 @@ pub struct Collection {
     pub system: bool,
     pub rules: Rules,
     pub fields: Vec<Field>,
+    /// Those that are there: whole, and looked things up in.
     pub indexes: Vec<Index>,
+    pub pending: Pending,
     /// Only of auth collections.
     pub auth: Option<Box<crate::domain::fields::AuthOptions>>,
     /// Only of views: the SELECT.
@@ -89,6 +91,24 @@ pub struct Slot {
     pub multiple: bool,
     /// In the private part: hidden when it was written.
     pub hidden: bool,
+}
+
+/// Indexes that are being made or dropped, see `collections::build`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pending {
+    pub builds: Vec<Build>,
+    /// Numbers of indexes that are gone; their entries may be there still.
+    pub dropped: Vec<u32>,
+}
+
+/// An index on its way: what is written has its entries there, what was there gets them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Build {
+    pub index: Index,
+    /// Its place among the others.
+    pub at: usize,
+    /// Every record has its entries. If unique, no write may break that any more.
+    pub complete: bool,
 }
 
 /// A parsed `CREATE INDEX` statement.
@@ -166,7 +186,25 @@ impl Schema {
     }
 }
 
+impl Pending {
+    pub fn is_empty(&self) -> bool {
+        self.builds.is_empty() && self.dropped.is_empty()
+    }
+}
+
 impl Collection {
+    /// The indexes in which records have entries.
+    pub fn kept_indexes(&self) -> impl Iterator<Item = &Index> {
+        self.indexes.iter().chain(self.pending.builds.iter().map(|build| &build.index))
+    }
+
+    /// The unique indexes that no write may break.
+    pub fn enforced_indexes(&self) -> impl Iterator<Item = &Index> {
+        let complete = self.pending.builds.iter().filter(|build| build.complete);
+        let all = self.indexes.iter().chain(complete.map(|build| &build.index));
+        all.filter(|index| index.unique)
+    }
+
     pub fn field(&self, name: &str) -> Option<(usize, &Field)> {
         self.fields.iter().enumerate().find(|(_, field)| field.name == name)
     }

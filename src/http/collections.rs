@@ -1,5 +1,7 @@
 //! `/api/collections`: the doors to collections, for superusers.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -66,10 +68,30 @@ pub(super) async fn update(
     Submitted(changes): Submitted,
 ) -> Result<Response> {
     let (caller, now_ms) = (request.caller.clone(), request.now_ms);
+    if changes.contains_key("indexes") {
+        let (caller, collection, changes) = (caller.clone(), collection.clone(), changes.clone());
+        app.rehearse(move |tx| collections::foresee(tx, &caller, &collection, &changes, now_ms))
+            .await?;
+    }
     let changed = app
         .write(move |tx| collections::update(tx, &caller, &collection, &changes, now_ms))
         .await?;
+    let changed = settled(&app, &request, changed).await?;
     show(&request, &changed)
+}
+
+/// The collection once its indexes are made.
+async fn settled(
+    app: &App,
+    request: &Request,
+    changed: Arc<Collection>,
+) -> Result<Arc<Collection>> {
+    if changed.pending.is_empty() {
+        return Ok(changed);
+    }
+    app.settle_indexes(changed.number).await?.check(collections::NOT_CHANGED)?;
+    let (caller, id) = (request.caller.clone(), changed.id.clone());
+    app.read(move |read| collections::find(read, &caller, &id)).await
 }
 
 /// `DELETE /api/collections/{collection}`
@@ -102,11 +124,16 @@ pub(super) async fn import(
     collections::guard(&request.caller)?;
     let definitions = definitions(&body)?;
     let delete_missing = body.get("deleteMissing") == Some(&Value::Bool(true));
-    app.write(move |tx| {
-        let Request { caller, now_ms, .. } = &request;
-        collections::import(tx, caller, &definitions, delete_missing, *now_ms)
-    })
-    .await?;
+    let asked = request.clone();
+    let imported = app
+        .write(move |tx| {
+            let Request { caller, now_ms, .. } = &asked;
+            collections::import(tx, caller, &definitions, delete_missing, *now_ms)
+        })
+        .await?;
+    for collection in imported {
+        settled(&app, &request, collection).await?;
+    }
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

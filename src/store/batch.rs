@@ -20,6 +20,10 @@ pub enum Op {
     },
     /// Deletes every key under the prefix.
     Clear { prefix: Bytes },
+    /// Derives what the keys from `from` up to `until` have under `derived`, beside what is there.
+    Derive { derived: Bytes, from: Bytes, until: Bytes },
+    /// Drops the derived entries from `from` up to `until`.
+    Drop { from: Bytes, until: Bytes },
     /// Drops what lies under `derived` and derives it anew from what lies under `primary`.
     Rederive { derived: Vec<Bytes>, primary: Bytes },
 }
@@ -31,6 +35,8 @@ impl Op {
             Self::Put { key, value, undo } => key.len() + value.len() + undo.len(),
             Self::Delete { key, undo } => key.len() + undo.len(),
             Self::Clear { prefix } => prefix.len(),
+            Self::Derive { derived, from, until } => derived.len() + from.len() + until.len(),
+            Self::Drop { from, until } => from.len() + until.len(),
             Self::Rederive { derived, primary } => primary.len() + 64 * derived.len(),
         }
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::store::open::OpenError;
 
 /// What this program writes. It reads this format and those before it.
-/// 2: frames may say what a change took away.
+/// 2: frames may say what a change took away, and make indexes slice by slice.
 pub const FORMAT: u32 = 2;
 
 /// The lock of a process that just ended may be held for a moment longer.

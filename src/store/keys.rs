@@ -45,6 +45,13 @@ pub fn rolled() -> (Bound<&'static [u8]>, Bound<&'static [u8]>) {
 /// Length of the prefix that keys of one roll share: that of one collection's records.
 pub const ROLL_PREFIX: usize = 5;
 
+/// How far the entries of an index that is being made are: its value is the last record's key.
+pub fn build(collection: u32, index: u32) -> Vec<u8> {
+    let mut key = with_number(b'B', collection);
+    key.extend_from_slice(&index.to_be_bytes());
+    key
+}
+
 /// A named document outside collections: settings, signing keys.
 pub fn document(name: &str) -> Vec<u8> {
     let mut key = vec![b'D'];

@@ -191,6 +191,11 @@ pub trait Derive: Send + Sync {
         value: &[u8],
         derived: &mut Derived,
     ) -> Result<()>;
+
+    /// Beginnings of derived keys that are being made or dropped: some are there, some are not.
+    fn unsettled(&self, _read: &dyn Read) -> Result<Vec<Vec<u8>>> {
+        Ok(Vec::new())
+    }
 }
 
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

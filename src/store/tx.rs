@@ -19,6 +19,7 @@ use crate::store::layers;
 use crate::store::shared::Shared;
 use crate::store::snapshot::View;
 
+mod indexing;
 mod reads;
 
 pub(super) use reads::ReadSet;
@@ -223,6 +224,14 @@ impl Tx {
             Op::Put { key, value, .. } => self.put(key, value.clone()),
             Op::Delete { key, .. } => self.delete(key),
             Op::Clear { prefix } => self.clear(prefix),
+            Op::Derive { derived, from, until } => {
+                let range = Range { from: from.to_vec(), until: until.to_vec() };
+                self.derive(derived, range, usize::MAX).map(drop)
+            }
+            Op::Drop { from, until } => {
+                let range = Range { from: from.to_vec(), until: until.to_vec() };
+                self.drop_derived(range, usize::MAX).map(drop)
+            }
             Op::Rederive { derived, primary } => {
                 let derived: Vec<&[u8]> = derived.iter().map(|prefix| &prefix[..]).collect();
                 self.rederive(&derived, primary)

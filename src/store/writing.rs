@@ -111,6 +111,13 @@ impl Store {
     pub const TRIES: usize = TRIES;
 }
 
+impl<R, T, E> Attempt<R, T, E> {
+    /// What the rule answers, if that counts; nothing is written. `None`: run it again.
+    pub fn rehearsed(self) -> Option<Result<T, E>> {
+        self.answer
+    }
+}
+
 impl<R, T, E> Attempt<R, T, E>
 where
     R: Fn(&mut Tx) -> Result<T, E> + Send + 'static,

@@ -15,6 +15,7 @@ mod exec;
 mod explain;
 mod front;
 mod house;
+mod indexes;
 mod journal;
 mod kept_stores;
 mod leaks;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 use bytes::Bytes;
-use http::Method;
 use holdall::store::{Order, Range, Read};
+use http::Method;
 use serde_json::json;
 
 use crate::house::{House, MORNING_MS};

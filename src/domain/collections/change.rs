@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::domain::collections::Fields;
+use crate::domain::collections::build;
 use crate::domain::collections::draft::draft;
 use crate::domain::collections::validate;
 use crate::domain::indexes;
@@ -32,6 +33,19 @@ impl Change {
     pub fn has_problems(&self) -> bool {
         !self.problems.is_empty()
     }
+
+    /// What the collection was, if it has indexes to make or drop and is too large to do that here.
+    fn grown(&self, read: &dyn Read) -> Result<Option<&Collection>> {
+        let Some(old) = self.old.as_deref().filter(|_| self.stale) else { return Ok(None) };
+        let records = read.count(&keys::record_count(old.number))?;
+        Ok((records > build::AT_ONCE).then_some(old))
+    }
+
+    /// Problems with what is in a large collection, see [`build::foresee`].
+    pub fn foresee(&self, read: &dyn Read) -> Result<Problems> {
+        let Some(old) = self.grown(read)? else { return Ok(Problems::new()) };
+        Ok(build::foresee(read, &self.new, old)?.unwrap_or_default())
+    }
 }
 
 /// Works out what `definition` makes of `old`, or of nothing.
@@ -43,6 +57,10 @@ pub fn prepare(
     fields: Fields,
     now_ms: i64,
 ) -> Result<Change> {
+    if old.as_ref().is_some_and(|old| !old.pending.builds.is_empty()) {
+        let why = "An index of this collection is being made. Try again when it is done.";
+        return Err(Error::Bad(why.to_owned()));
+    }
     let mut draft = draft(old.as_deref(), definition, fields, now_ms)?;
     if old.is_none() {
         draft.collection.number = next_number(tx)?;
@@ -176,6 +194,13 @@ pub fn apply(
     let followers = followers(&before, &after, &all, &changed)?;
     let mut written = Vec::new();
     for change in changes {
+        if let Some(old) = change.grown(tx)? {
+            let new = build::postpone(&change.new, old);
+            write(tx, &new)?;
+            build::begin(tx, &new)?;
+            written.push(Arc::new(new));
+            continue;
+        }
         write(tx, &change.new)?;
         if change.stale && change.old.is_some() {
             rederive(tx, &change.new)?;
@@ -219,7 +244,7 @@ fn followers(
     Ok(followers)
 }
 
-fn write(tx: &mut Tx, collection: &Collection) -> Result<()> {
+pub(super) fn write(tx: &mut Tx, collection: &Collection) -> Result<()> {
     tx.put(&keys::collection(collection.number), collection.to_stored())?;
     stamp(tx)
 }
@@ -248,13 +273,18 @@ fn duplicates(read: &dyn Read, change: &Change) -> Result<Option<Problems>> {
             continue;
         }
         if let Some(id) = indexes::duplicate(read, &change.new, index)? {
-            let message = format!("Several records have the same values, one of them is {id}.");
-            let mut problems = Problems::new();
-            problems.nest("indexes", Problems::one(&at.to_string(), INDEX_CODE, &message));
-            return Ok(Some(problems));
+            return Ok(Some(not_unique(at, &id)));
         }
     }
     Ok(None)
+}
+
+/// Index number `at` cannot be: record `id` has the values of another one.
+pub(super) fn not_unique(at: usize, id: &str) -> Problems {
+    let message = format!("Several records have the same values, one of them is {id}.");
+    let mut problems = Problems::new();
+    problems.nest("indexes", Problems::one(&at.to_string(), INDEX_CODE, &message));
+    problems
 }
 
 /// Index names that another collection uses.
@@ -276,6 +306,7 @@ fn taken_names(all: &[Arc<Collection>], new: &Collection) -> Problems {
 
 /// Removes a collection and all that belongs to it.
 pub fn remove(tx: &mut Tx, collection: &Collection) -> Result<()> {
+    build::abandon(tx, collection)?;
     tx.clear(&keys::records(collection.number))?;
     tx.delete(&keys::collection(collection.number))?;
     stamp(tx)

@@ -108,6 +108,7 @@ fn blank(definition: &Definition, problems: &mut Problems, now_ms: i64) -> Resul
         rules: Default::default(),
         fields: Vec::new(),
         indexes: Vec::new(),
+        pending: Default::default(),
         auth,
         view_query: (kind == CollectionKind::View).then(String::new),
         layouts: Vec::new(),

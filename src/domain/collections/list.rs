@@ -108,6 +108,7 @@ fn described() -> Collection {
         layouts: vec![Layout::of(CollectionKind::Base, &fields)],
         fields,
         indexes: Vec::new(),
+        pending: Default::default(),
         auth: None,
         view_query: None,
         created: String::new(),

@@ -13,6 +13,7 @@ use crate::store::{Order, Range, Read, Tx, keys};
 
 mod auth_options;
 pub mod blueprint;
+pub mod build;
 mod change;
 mod difference;
 mod draft;
@@ -32,6 +33,8 @@ pub use export::export;
 pub use import::import;
 pub use scaffolds::{blank_view, scaffolds};
 pub use system::{bootstrap, field_id};
+
+pub const NOT_CHANGED: &str = "The collection cannot be changed.";
 
 type Definition = Map<String, Value>;
 
@@ -82,10 +85,24 @@ pub fn update(
     let old = find(tx, caller, id_or_name)?;
     let schema = Schema::load(tx)?;
     let change = change::prepare(tx, &schema, Some(old), definition, Fields::Replace, now_ms)?;
-    let mut changed = change::apply(tx, vec![change], &[], |_, problems| {
-        problems.check("The collection cannot be changed.")
-    })?;
+    let mut changed =
+        change::apply(tx, vec![change], &[], |_, problems| problems.check(NOT_CHANGED))?;
     Ok(changed.remove(0))
+}
+
+/// Refuses an update that the records of a large collection do not allow. To be run before it, on a
+/// transaction that is not committed: looking through all of them takes a while.
+pub fn foresee(
+    tx: &mut Tx,
+    caller: &Caller,
+    id_or_name: &str,
+    definition: &Definition,
+    now_ms: i64,
+) -> Result<()> {
+    let old = find(tx, caller, id_or_name)?;
+    let schema = Schema::load(tx)?;
+    let change = change::prepare(tx, &schema, Some(old), definition, Fields::Replace, now_ms)?;
+    change.foresee(tx)?.check(NOT_CHANGED)
 }
 
 /// Deletes a collection with all its records.

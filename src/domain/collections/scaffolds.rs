@@ -24,6 +24,7 @@ fn blank(kind: CollectionKind) -> Collection {
         rules: Default::default(),
         fields: system::fields(kind),
         indexes: Vec::new(),
+        pending: Default::default(),
         auth: (kind == CollectionKind::Auth).then(|| Box::new(AuthOptions::default())),
         view_query: (kind == CollectionKind::View).then(String::new),
         layouts: Vec::new(),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::fields::AuthOptions;
 use crate::domain::fields::define;
-use crate::domain::schema::{Collection, CollectionKind, Index, Layout, Rules};
+use crate::domain::schema::{Collection, CollectionKind, Index, Layout, Pending, Rules};
 use crate::domain::{Error, Result};
 
 /// The stored form; what clients don't see included.
@@ -21,6 +21,8 @@ struct Stored {
     rules: Rules,
     fields: Vec<Map<String, Value>>,
     indexes: Vec<Index>,
+    #[serde(default, skip_serializing_if = "Pending::is_empty")]
+    pending: Pending,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     auth: Option<Box<AuthOptions>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,6 +48,7 @@ impl Collection {
             rules: stored.rules,
             fields: fields.map_err(broken)?,
             indexes: stored.indexes,
+            pending: stored.pending,
             auth: stored.auth,
             view_query: stored.view_query,
             layouts: stored.layouts,
@@ -65,6 +68,7 @@ impl Collection {
             rules: self.rules.clone(),
             fields: self.fields.iter().map(define::store).collect(),
             indexes: self.indexes.clone(),
+            pending: self.pending.clone(),
             auth: self.auth.clone(),
             view_query: self.view_query.clone(),
             layouts: self.layouts.clone(),

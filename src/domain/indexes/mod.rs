@@ -9,7 +9,7 @@ use crate::domain::schema::{Collection, CollectionKind, Field, Index, IndexColum
 
 use statement::Statement;
 
-pub use unique::{conflict, duplicate};
+pub use unique::{conflict, duplicate, keys_of as unique_keys};
 
 /// The number of the index that orders records by creation.
 pub const CREATION: u32 = 1;
@@ -72,8 +72,10 @@ pub fn internal(kind: CollectionKind, fields: &[Field]) -> Vec<Index> {
 /// in the store has to be made anew.
 pub fn number(new: &mut Collection, old: Option<&Collection>) -> bool {
     let old_indexes = old.map_or(&[][..], |old| &old.indexes);
-    let mut next =
-        old_indexes.iter().map(|index| index.number).max().unwrap_or(0).max(CREATION) + 1;
+    // Nor one whose entries are still being dropped.
+    let dropped = old.map_or(&[][..], |old| &old.pending.dropped);
+    let taken = old_indexes.iter().map(|index| index.number).chain(dropped.iter().copied());
+    let mut next = taken.max().unwrap_or(0).max(CREATION) + 1;
     let mut numbers = Vec::new();
     let mut stale = false;
     for index in &new.indexes {

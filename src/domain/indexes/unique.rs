@@ -16,14 +16,8 @@ const CHUNK: usize = 1000;
 /// stored in an older version) would have.
 pub fn conflict<'a>(read: &dyn Read, record: &'a Record) -> Result<Option<&'a Index>> {
     let collection = record.collection();
-    for index in collection.indexes.iter().filter(|index| index.unique) {
-        if !derive::covers(read, index, record)? {
-            continue;
-        }
-        for key in derive::entry_keys(collection, index, record) {
-            if has_null(index, &key[keys::index(0, 0).len()..]) {
-                continue;
-            }
+    for index in collection.enforced_indexes() {
+        for key in keys_of(read, index, record)? {
             let entries = read.scan(&Range::prefix(&key), Order::Forward, 2)?;
             if entries.iter().any(|(_, id)| id[..] != *record.id().as_bytes()) {
                 return Ok(Some(index));
@@ -31,6 +25,16 @@ pub fn conflict<'a>(read: &dyn Read, record: &'a Record) -> Result<Option<&'a In
         }
     }
     Ok(None)
+}
+
+/// The beginnings of entries in `index` that only `record` may have.
+pub fn keys_of(read: &dyn Read, index: &Index, record: &Record) -> Result<Vec<Vec<u8>>> {
+    if !derive::covers(read, index, record)? {
+        return Ok(Vec::new());
+    }
+    let mut found = derive::entry_keys(record.collection(), index, record);
+    found.retain(|key| !has_null(index, &key[keys::index(0, 0).len()..]));
+    Ok(found)
 }
 
 /// The id of a record whose values another one has too in `index`, as stored now.

@@ -11,7 +11,7 @@ use crate::store::batch::Op;
 const MAGIC: [u8; 4] = *b"HJF1";
 pub(super) const HEADER: usize = 80;
 /// The format of frames that this program writes.
-/// 2: puts and deletes may say what they took away.
+/// 2: puts and deletes may say what they took away, indexes are made slice by slice.
 const LEVEL: u32 = 2;
 /// No group is larger: a length above this is damage.
 const MAX_FRAME: usize = 1 << 30;
@@ -79,6 +79,14 @@ impl Writer {
                 Op::Clear { prefix } => {
                     self.buffer.push(3);
                     self.bytes(prefix);
+                }
+                Op::Derive { derived, from, until } => {
+                    self.buffer.push(7);
+                    [derived, from, until].into_iter().for_each(|key| self.bytes(key));
+                }
+                Op::Drop { from, until } => {
+                    self.buffer.push(8);
+                    [from, until].into_iter().for_each(|key| self.bytes(key));
                 }
                 Op::Rederive { derived, primary } => {
                     self.buffer.push(4);
@@ -257,6 +265,11 @@ impl Cursor<'_> {
                 Ok(Op::Delete { key, undo })
             }
             [3] => Ok(Op::Clear { prefix: self.slice(frame)? }),
+            [7] => {
+                let (derived, from) = (self.slice(frame)?, self.slice(frame)?);
+                Ok(Op::Derive { derived, from, until: self.slice(frame)? })
+            }
+            [8] => Ok(Op::Drop { from: self.slice(frame)?, until: self.slice(frame)? }),
             [4] => {
                 let primary = self.slice(frame)?;
                 let prefixes = self.u32()?;
@@ -282,6 +295,12 @@ mod tests {
             (bytes(), bytes(), bytes()).prop_map(|(key, value, undo)| Op::Put { key, value, undo }),
             (bytes(), bytes()).prop_map(|(key, undo)| Op::Delete { key, undo }),
             bytes().prop_map(|prefix| Op::Clear { prefix }),
+            (bytes(), bytes(), bytes()).prop_map(|(derived, from, until)| Op::Derive {
+                derived,
+                from,
+                until
+            }),
+            (bytes(), bytes()).prop_map(|(from, until)| Op::Drop { from, until }),
             (prop::collection::vec(bytes(), 0..3), bytes())
                 .prop_map(|(derived, primary)| Op::Rederive { derived, primary }),
         ]

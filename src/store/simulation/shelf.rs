@@ -151,6 +151,6 @@ fn redo(content: &mut Content, op: &Op) {
                 .map(|(k, v)| (k.clone(), v.clone()))
                 .collect();
         }
-        Op::Rederive { .. } => {}
+        Op::Derive { .. } | Op::Drop { .. } | Op::Rederive { .. } => {}
     }
 }
