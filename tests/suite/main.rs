@@ -14,6 +14,7 @@ mod confined;
 mod exec;
 mod explain;
 mod front;
+mod fuzz;
 mod house;
 mod indexes;
 mod journal;

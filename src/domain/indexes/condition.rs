@@ -43,7 +43,7 @@ fn term(reader: &mut Reader, depth: usize) -> Result<String, String> {
     let Some(Token::Word(column) | Token::Quoted(column)) = reader.peek() else {
         return Err(reader.expected("a column name"));
     };
-    if !column.chars().all(|letter| letter.is_alphanumeric() || letter == '_') {
+    if !column.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
         return Err(reader.expected("a column name"));
     }
     reader.take();
@@ -111,6 +111,8 @@ mod tests {
             "a = 1 b = 2",
             "not a = 1",
             "a = 1.",
+            // No field is named so, and the filter language could not say it.
+            "é = 1",
         ] {
             assert!(to_filter(sql).is_err(), "{sql}");
         }

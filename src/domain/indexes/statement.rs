@@ -87,6 +87,11 @@ fn quoted(rest: &str, open: char) -> Option<(usize, String)> {
     None
 }
 
+/// A name as `print` writes it.
+fn quote(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
 /// Reads one statement, or says what was not understood.
 pub fn parse(text: &str) -> Result<Statement, String> {
     let tokens = tokens(text)?;
@@ -131,7 +136,7 @@ impl Statement {
                 Some(false) => " ASC",
                 None => "",
             };
-            format!("`{}`{collation}{order}", column.name)
+            format!("{}{collation}{order}", quote(&column.name))
         };
         let columns: Vec<String> = self.columns.iter().map(column).collect();
         let columns = match &columns[..] {
@@ -139,11 +144,11 @@ impl Statement {
             several => format!("\n  {}\n", several.join(",\n  ")),
         };
         format!(
-            "CREATE {}INDEX {}`{}` ON `{}` ({columns}){}{}",
+            "CREATE {}INDEX {}{} ON {} ({columns}){}{}",
             if self.unique { "UNIQUE " } else { "" },
             if self.optional { "IF NOT EXISTS " } else { "" },
-            self.name,
-            self.table,
+            quote(&self.name),
+            quote(&self.table),
             if self.condition.is_empty() { "" } else { " WHERE " },
             self.condition,
         )
@@ -298,5 +303,12 @@ mod tests {
             let _ = parse(&text);
             let _ = parse(&format!("CREATE INDEX i ON t (a) WHERE {text}")).map(|s| s.filter());
         }
+    }
+
+    #[test]
+    fn backquotes_in_names_are_printed_twice() {
+        let printed = parse("CREATE INDEX \"a`b\" ON t (\"c`d\")").unwrap().print();
+        assert_eq!(printed, "CREATE INDEX `a``b` ON `t` (`c``d`)");
+        assert_eq!(parse(&printed).unwrap().name, "a`b");
     }
 }
