@@ -29,6 +29,7 @@ pub fn find(
     collection: &str,
     wanted: &Wanted,
 ) -> Result<(Value, query::Plan)> {
+    request.budget.renew();
     let (schema, collection) = find::collection(read, collection)?;
     let rule = access::gate(&collection.rules.list, &request.caller)?;
     let select = if wanted.select.trim().is_empty() { "count" } else { &wanted.select };

@@ -68,6 +68,7 @@ pub fn create(tx: &mut Tx, request: &Request, collection: &str, body: &Body) -> 
 
 /// Finds the record with this id, if the caller may see it.
 pub fn view(read: &dyn Read, request: &Request, collection: &str, id: &str) -> Result<Record> {
+    request.budget.renew();
     let (schema, collection) = find::collection(read, collection)?;
     let rule = access::gate(&collection.rules.view, &request.caller)?;
     let overlay = Overlay::over(read, &schema);
@@ -86,6 +87,7 @@ pub fn list(
     collection: &str,
     listing: &Listing,
 ) -> Result<Paging> {
+    request.budget.renew();
     let (schema, collection) = find::collection(read, collection)?;
     let rule = access::gate(&collection.rules.list, &request.caller)?;
     let paging = Paging::of(listing);

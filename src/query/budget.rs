@@ -32,7 +32,7 @@ impl Budget {
         Self { rows, units: Arc::default() }
     }
 
-    /// Begins anew: a write may run several times, and is one request all the same.
+    /// Begins anew: what is done for a request may run several times, and is one request all the same.
     pub fn renew(&self) {
         self.units.store(0, Ordering::Relaxed);
     }
