@@ -72,6 +72,7 @@ mod tests {
 
         let answer = app.read(rule).await;
         assert!(matches!(answer, Err(Error::Store(crate::store::Error::TooOld))), "{answer:?}");
-        assert_eq!(runs.load(SeqCst), crate::store::Store::TRIES);
+        // Once at a glance, then in the lane.
+        assert_eq!(runs.load(SeqCst), 1 + crate::store::Store::TRIES);
     }
 }
