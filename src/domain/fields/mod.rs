@@ -111,14 +111,15 @@ pub fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
-/// Casts to a list of distinct texts, or to the last one of it. JSON text of a list counts as one.
+/// Casts to a list of distinct texts, or to the last one of it. JSON text of a list of texts counts
+/// as one.
 fn cast_texts(multiple: bool, value: &Value) -> Value {
+    let plain = |items: &Vec<Value>| items.iter().all(|item| item.is_string() || item.is_null());
     let parsed = match value {
-        Value::String(text) if text.starts_with('[') => {
-            serde_json::from_str(text).ok().filter(Value::is_array)
-        }
+        Value::String(text) if text.starts_with('[') => serde_json::from_str(text).ok(),
         _ => None,
-    };
+    }
+    .filter(|list: &Value| list.as_array().is_some_and(plain));
     let mut list: Vec<String> = Vec::new();
     let mut add = |item: &Value| {
         if let Value::String(text) = text::cast(item)

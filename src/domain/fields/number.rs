@@ -37,10 +37,14 @@ fn parse(text: &str) -> Option<f64> {
     (!overflow).then_some(number)
 }
 
+/// Zero is no value: bounds don't apply to it, being required does.
 pub fn problem(options: &NumberOptions, value: &Value) -> Option<Problem> {
     let Some(number) = value.as_f64() else {
         return Some(Problem::new("validation_not_a_number", "Must be a number."));
     };
+    if number == 0.0 {
+        return None;
+    }
     if options.only_int && number.fract() != 0.0 {
         return Some(Problem::new("validation_only_int_constraint", "Must be a whole number."));
     }
@@ -87,9 +91,10 @@ mod tests {
 
     #[test]
     fn bounds_and_whole_numbers_are_checked() {
-        let options = NumberOptions { min: Some(0.0), max: Some(10.0), only_int: true };
+        let options = NumberOptions { min: Some(1.0), max: Some(10.0), only_int: true };
         let code = |value| problem(&options, &value).map(|found| found.code);
         assert_eq!(code(json!(5)), None);
+        assert_eq!(code(json!(0)), None);
         assert_eq!(code(json!(-1)), Some("validation_min_number_constraint"));
         assert_eq!(code(json!(11)), Some("validation_max_number_constraint"));
         assert_eq!(code(json!(1.5)), Some("validation_only_int_constraint"));

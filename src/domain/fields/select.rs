@@ -33,6 +33,7 @@ mod tests {
         assert_eq!(cast(false, &json!(null)), json!(""));
         assert_eq!(cast(true, &json!("a")), json!(["a"]));
         assert_eq!(cast(true, &json!("[\"a\",\"b\"]")), json!(["a", "b"]));
+        assert_eq!(cast(true, &json!("[1]")), json!(["[1]"]));
         assert_eq!(cast(true, &json!(["a", "", null, "b", "a"])), json!(["a", "b"]));
         assert_eq!(cast(true, &json!("")), json!([]));
     }
