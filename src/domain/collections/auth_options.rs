@@ -8,6 +8,7 @@ use crate::domain::Problems;
 use crate::domain::collections::providers;
 use crate::domain::collections::validate;
 use crate::domain::fields::AuthOptions;
+use crate::domain::fields::options::BELOW_ZERO;
 use crate::domain::fields::{Kind, MailTemplate};
 use crate::domain::schema::{Collection, Schema};
 
@@ -28,6 +29,7 @@ pub fn problems(
     problems.nest("oauth2", oauth2(auth));
     problems.nest("otp", otp(auth));
     problems.nest("mfa", mfa(schema, collection, auth));
+    problems.nest("authAlert", alert(auth));
     tokens(auth, problems);
     for (name, template) in [
         ("verificationTemplate", &auth.verification_template),
@@ -104,22 +106,28 @@ fn oauth2(auth: &AuthOptions) -> Problems {
 
 fn otp(auth: &AuthOptions) -> Problems {
     let mut problems = Problems::new();
+    problems.nest("emailTemplate", mail(&auth.otp.email_template));
     if !auth.otp.enabled {
         return problems;
     }
     if !(10..=86_400).contains(&auth.otp.duration) {
-        let code = if auth.otp.duration < 10 {
+        let code = if auth.otp.duration < 10 || auth.otp.duration == BELOW_ZERO {
             "validation_min_greater_equal_than_required"
         } else {
             "validation_max_less_equal_than_required"
         };
         problems.add("duration", code, "Must be between 10 seconds and a day.");
     }
-    if auth.otp.length < 4 {
+    if auth.otp.length < 4 || auth.otp.length == BELOW_ZERO {
         let code = "validation_min_greater_equal_than_required";
         problems.add("length", code, "Must be at least 4.");
     }
-    problems.nest("emailTemplate", mail(&auth.otp.email_template));
+    problems
+}
+
+fn alert(auth: &AuthOptions) -> Problems {
+    let mut problems = Problems::new();
+    problems.nest("emailTemplate", mail(&auth.auth_alert.email_template));
     problems
 }
 
@@ -134,7 +142,7 @@ fn mfa(schema: &Arc<Schema>, collection: &Arc<Collection>, auth: &AuthOptions) -
         problems.add("enabled", "validation_mfa_not_enough_auths", message);
     }
     if auth.mfa.duration < 10 || auth.mfa.duration > 86_400 {
-        let code = if auth.mfa.duration < 10 {
+        let code = if auth.mfa.duration < 10 || auth.mfa.duration == BELOW_ZERO {
             "validation_min_greater_equal_than_required"
         } else {
             "validation_max_less_equal_than_required"
@@ -156,6 +164,9 @@ fn tokens(auth: &AuthOptions, problems: &mut Problems) {
         let mut own = Problems::new();
         if token.duration == 0 {
             own.add("duration", "validation_required", "Cannot be blank.");
+        } else if token.duration < 10 || token.duration == BELOW_ZERO {
+            let code = "validation_min_greater_equal_than_required";
+            own.add("duration", code, "Must be at least 10 seconds.");
         } else if token.duration > DURATION_LIMIT {
             let code = "validation_max_less_equal_than_required";
             own.add("duration", code, "Must be no more than three years.");

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::domain::collections::providers;
 use crate::domain::collections::system;
 use crate::domain::fields::date;
 use crate::domain::fields::pattern;
@@ -45,6 +46,11 @@ pub fn draft(
         let message = "The type of a collection cannot change.";
         problems.add("type", "validation_collection_type_change", message);
     }
+    let flag = definition.get("system").and_then(Value::as_bool);
+    if old.is_some_and(|old| flag.is_some_and(|flag| flag != old.system)) {
+        let message = "What belongs to the system is not for clients to say.";
+        problems.add("system", "validation_collection_system_flag_change", message);
+    }
     if let Some(name) = text(definition, "name")? {
         collection.name = name.to_owned();
     }
@@ -55,6 +61,8 @@ pub fn draft(
         match definition.get(name) {
             None => {}
             Some(Value::Null) => *rule = None,
+            // Nothing but blanks is no rule, least of all the one that lets everybody in.
+            Some(Value::String(text)) if text.trim().is_empty() => *rule = Some(text.clone()),
             Some(Value::String(text)) => *rule = Some(text.trim().to_owned()),
             Some(_) => return Err(misfit(name)),
         }
@@ -75,14 +83,11 @@ pub fn draft(
     let statements = match definition.get("indexes") {
         None | Some(Value::Null) => stated(&collection),
         Some(Value::Array(list)) => {
-            let text = |item: &Value| item.as_str().map(|text| text.trim().to_owned());
-            let mut list: Vec<_> =
-                list.iter().map(text).collect::<Option<_>>().ok_or_else(|| misfit("indexes"))?;
-            if fields == Fields::Add {
-                let missing = stated(&collection).into_iter().filter(|old| !list.contains(old));
-                list.extend(missing.collect::<Vec<_>>());
-            }
-            list
+            let text = |item: &Value| match item {
+                Value::Null => Some(String::new()),
+                item => item.as_str().map(|text| text.trim().to_owned()),
+            };
+            list.iter().map(text).collect::<Option<_>>().ok_or_else(|| misfit("indexes"))?
         }
         Some(_) => return Err(misfit("indexes")),
     };
@@ -140,6 +145,7 @@ fn draft_fields(
                 let item = item.as_object().ok_or_else(|| misfit("fields"))?;
                 fields.push(define::read(item).map_err(Error::Bad)?);
             }
+            lead_with_id(&mut fields, collection.kind, &old, how);
         }
         Some(_) => return Err(misfit("fields")),
     }
@@ -152,8 +158,10 @@ fn draft_fields(
         let missing = |field: &Field| !fields.iter().any(|kept| kept.slot == field.slot);
         let old = old.iter().enumerate();
         let kept = old.filter(|(_, field)| missing(field) && (how == Fields::Add || field.system));
+        // A list that only adds takes the place of nothing: two of a name are refused later on.
+        let replaced = |field: &Field| fields.iter().any(|new| new.name == field.name);
         let kept: Vec<_> = kept
-            .filter(|(_, field)| !fields.iter().any(|new| new.name == field.name))
+            .filter(|(_, field)| how == Fields::Add || !replaced(field))
             .map(|(at, field)| (at, field.clone()))
             .collect();
         for (at, field) in kept {
@@ -162,20 +170,40 @@ fn draft_fields(
             fields.insert(at, field);
         }
     }
-    for (position, proto) in system::fields(collection.kind).into_iter().enumerate() {
+    for proto in system::fields(collection.kind) {
         match fields.iter_mut().find(|field| field.name == proto.name) {
-            Some(field) => hold(field, &proto),
+            Some(field) if field.kind.name() == proto.kind.name() || field.name == "id" => {
+                hold(field, &proto);
+            }
+            // What signing in relies on stays what it is.
+            Some(field) => match old.iter().find(|old| old.name == proto.name) {
+                Some(old) => *field = old.clone(),
+                None => *field = Field { slot: field.slot, ..proto },
+            },
             None => {
                 let mut field = proto;
                 field.slot = next_slot;
                 next_slot += 1;
-                fields.insert(position.min(fields.len()), field);
+                fields.push(field);
             }
         }
     }
     give_ids(&mut fields);
     collection.fields = fields;
     Ok(())
+}
+
+/// A list without the id begins with it all the same, and what is said of the list counts it.
+fn lead_with_id(fields: &mut Vec<Field>, kind: CollectionKind, old: &[Field], how: Fields) {
+    let is_id = |field: &Field| field.name == "id";
+    let known = old.iter().find(|field| is_id(field));
+    if fields.iter().any(is_id) || how == Fields::Add && known.is_some() {
+        return;
+    }
+    let proto = || system::fields(kind).into_iter().find(is_id);
+    if let Some(id) = known.cloned().or_else(proto) {
+        fields.insert(0, id);
+    }
 }
 
 /// Gives `field` the slot of the field that it was, or a new one.
@@ -284,6 +312,9 @@ fn auth_options(old: &AuthOptions, definition: &Definition) -> Result<AuthOption
         let given = members.get("clientSecret").and_then(Value::as_str).unwrap_or_default();
         if let (true, Some(secret)) = (given.is_empty(), secret) {
             members.insert("clientSecret".to_owned(), secret);
+        }
+        for (name, blank) in providers::blank() {
+            members.entry(name).or_insert(blank);
         }
     }
     Ok(options)

@@ -70,10 +70,17 @@ pub fn prepare<'d>(
         let new: Vec<_> = changes.iter().map(|change| change.new.clone()).collect();
         let known = Schema::of(schema.collections().cloned().chain(new));
         let change = change::prepare(tx, &known, old, definition, fields, now_ms);
-        changes.push(change.map_err(|error| match error {
+        let change = change.map_err(|error| match error {
             Error::Bad(why) => refused(text("name"), &why),
             other => other,
-        })?);
+        })?;
+        let twin = |other: &Change| {
+            other.new.id == change.new.id || other.new.name.eq_ignore_ascii_case(&change.new.name)
+        };
+        if changes.iter().any(twin) {
+            return Err(refused(text("name"), "its id or name stands in the list twice"));
+        }
+        changes.push(change);
     }
     Ok(changes)
 }

@@ -39,6 +39,21 @@ const PROVIDERS: [(&str, &str); 33] = [
     ("yandex", "Yandex"),
 ];
 
+/// What may be said of a provider, and what it is when nothing is said.
+pub fn blank() -> [(&'static str, Value); 8] {
+    let text = || Value::String(String::new());
+    [
+        ("name", text()),
+        ("clientId", text()),
+        ("authURL", text()),
+        ("tokenURL", text()),
+        ("userInfoURL", text()),
+        ("displayName", text()),
+        ("pkce", Value::Null),
+        ("extra", json!({})),
+    ]
+}
+
 pub fn is_known(name: &str) -> bool {
     PROVIDERS.iter().any(|(known, _)| *known == name)
 }

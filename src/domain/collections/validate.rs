@@ -9,11 +9,16 @@ use crate::domain::schema::{Collection, CollectionKind, Field, Schema};
 use crate::query;
 
 /// Names that a record or the query language uses for itself.
-const RESERVED: [&str; 8] =
-    ["null", "true", "false", "_rowid_", "expand", "collectionId", "collectionName", "__proto__"];
+const RESERVED: [&str; 5] = ["_rowid_", "expand", "collectionId", "collectionName", "__proto__"];
+/// Words of the query language, in whatever case.
+const LITERALS: [&str; 3] = ["null", "true", "false"];
 /// What forms of auth collections send beside the fields.
 const RESERVED_AUTH: [&str; 2] = ["passwordConfirm", "oldPassword"];
 const NAME_LIMIT: usize = 255;
+/// Characters of a field's name, or of its id.
+const FIELD_NAME_LIMIT: usize = 100;
+/// Characters of what explains a field.
+const HELP_LIMIT: usize = 300;
 /// Most fields: a record on disk counts its values.
 const FIELD_LIMIT: usize = 250;
 
@@ -51,10 +56,6 @@ pub fn problems(
         }
     }
     problems.nest("fields", fields(schema, old, new));
-    if !problems.is_empty() {
-        // Rules and indexes speak of fields: there is no use in complaining twice.
-        return problems;
-    }
     rules(schema, new, &mut problems);
     if let Some(auth) = &new.auth {
         auth_options::problems(schema, new, auth, &mut problems);
@@ -82,14 +83,16 @@ fn name(
     if new.name.contains("_via_") {
         return problems.add("name", "validation_found_via", "Must not contain _via_.");
     }
-    let same = |other: &&Arc<Collection>| {
-        other.number != new.number
-            && (other.name.eq_ignore_ascii_case(&new.name) || other.id == new.name)
-    };
-    let renamed = old.is_none_or(|old| old.name != new.name);
-    if renamed && all.iter().any(|other| same(&other)) {
+    if old.is_some_and(|old| old.name == new.name) {
+        return;
+    }
+    let others = || all.iter().filter(|other| other.number != new.number);
+    if others().any(|other| other.name.eq_ignore_ascii_case(&new.name)) {
         let message = "There is a collection of that name, in whatever case.";
         problems.add("name", "validation_collection_name_exists", message);
+    } else if others().any(|other| other.id == new.name) {
+        let message = "This is the id of another collection.";
+        problems.add("name", "validation_collection_name_id_duplicate", message);
     }
 }
 
@@ -102,6 +105,14 @@ fn fields(schema: &Schema, old: Option<&Collection>, new: &Collection) -> Proble
     for (at, field) in new.fields.iter().enumerate() {
         let mut own = check::options(&field.kind);
         field_name(new, at, field, &mut own);
+        if field.help.chars().count() > HELP_LIMIT {
+            let message = "Must have no more than 300 characters.";
+            own.add("help", "validation_length_out_of_range", message);
+        }
+        if field.id.len() > FIELD_NAME_LIMIT {
+            let message = "Must have no more than 100 characters.";
+            own.add("id", "validation_length_out_of_range", message);
+        }
         let before = &new.fields[..at];
         if before.iter().any(|other| other.id == field.id) {
             own.add("id", "validation_duplicated_field_id", "Another field has this id.");
@@ -123,9 +134,8 @@ fn fields(schema: &Schema, old: Option<&Collection>, new: &Collection) -> Proble
             if was.is_some_and(moved) {
                 let message = "A relation keeps its collection; make a new field.";
                 own.add("collectionId", "validation_field_relation_change", message);
-            } else if !relates(schema, new, &options.collection_id) {
-                let message = "There is no such collection to relate to.";
-                own.add("collectionId", "validation_field_relation_missing_collection", message);
+            } else if let Some((code, message)) = unrelated(schema, new, &options.collection_id) {
+                own.add("collectionId", code, message);
             }
         }
         problems.nest(&at.to_string(), own);
@@ -133,23 +143,29 @@ fn fields(schema: &Schema, old: Option<&Collection>, new: &Collection) -> Proble
     problems
 }
 
-/// Records cannot point into views, which have none of their own.
-fn relates(schema: &Schema, new: &Collection, id: &str) -> bool {
-    schema.collections().any(|other| {
-        other.id == id && (other.kind != CollectionKind::View || new.kind == CollectionKind::View)
-    })
+/// Why a field of `new` cannot point into the collection with this id, if it can't.
+fn unrelated(schema: &Schema, new: &Collection, id: &str) -> Option<(&'static str, &'static str)> {
+    let Some(other) = schema.collections().find(|other| other.id == id) else {
+        let message = "There is no such collection to relate to.";
+        return Some(("validation_field_relation_missing_collection", message));
+    };
+    let into_view = other.kind == CollectionKind::View && new.kind != CollectionKind::View;
+    into_view.then_some((
+        "validation_relation_field_non_view_base_collection",
+        "Records cannot point into views, which have none of their own.",
+    ))
 }
 
 fn field_name(collection: &Collection, at: usize, field: &Field, problems: &mut Problems) {
     let name = field.name.as_str();
-    let reserved = RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name))
-        || collection.is_auth() && RESERVED_AUTH.contains(&name);
+    let reserved =
+        LITERALS.iter().any(|word| word.eq_ignore_ascii_case(name)) || RESERVED.contains(&name);
     let twice =
         || collection.fields[..at].iter().any(|other| other.name.eq_ignore_ascii_case(name));
     if name.is_empty() {
         problems.add("name", "validation_required", "Cannot be blank.");
-    } else if name.len() > NAME_LIMIT {
-        let message = "Must have no more than 255 characters.";
+    } else if name.len() > FIELD_NAME_LIMIT {
+        let message = "Must have no more than 100 characters.";
         problems.add("name", "validation_length_out_of_range", message);
     } else if !is_word(name) {
         problems.add("name", "validation_match_invalid", "Must consist of letters, digits and _.");
@@ -159,6 +175,9 @@ fn field_name(collection: &Collection, at: usize, field: &Field, problems: &mut 
             "validation_not_in_invalid",
             "This name is taken by records themselves.",
         );
+    } else if collection.is_auth() && RESERVED_AUTH.contains(&name) {
+        let message = "Forms of accounts send something else by this name.";
+        problems.add("name", "validation_reserved_field_name", message);
     } else if name.contains("_via_") {
         problems.add("name", "validation_found_via", "Must not contain _via_.");
     } else if twice() {
@@ -190,6 +209,9 @@ pub fn check_rule(
     problems: &mut Problems,
 ) {
     let Some(rule) = rule.filter(|rule| !rule.is_empty()) else { return };
+    if rule.trim().is_empty() {
+        return problems.add(name, "validation_invalid_rule", "A rule of blanks is none.");
+    }
     if let Err(error) = query::check_rule(schema, collection, rule) {
         problems.add(name, "validation_invalid_rule", &format!("The rule is not valid: {error}"));
     }

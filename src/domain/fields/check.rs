@@ -1,9 +1,12 @@
 //! Whether the options of a field make sense together.
 
 use crate::domain::Problems;
+use crate::domain::fields::options::BELOW_ZERO;
 use crate::domain::fields::{DomainOptions, Kind, PasswordOptions, SelectOptions, TextOptions};
 use crate::domain::fields::{date, number, pattern};
 
+/// The largest whole number that every JSON reader keeps.
+const SIZE_MAX: u64 = (1 << 53) - 1;
 const TOO_SMALL: &str = "validation_min_greater_equal_than_required";
 const TOO_LARGE: &str = "validation_max_less_equal_than_required";
 
@@ -14,10 +17,17 @@ const GENERATE_TRIES: usize = 10;
 
 /// What is wrong with the options of `kind`, by option.
 pub fn options(kind: &Kind) -> Problems {
-    let mut problems = Problems::new();
+    let mut problems = sizes(kind);
     match kind {
         Kind::Text(options) => text(options, &mut problems),
         Kind::Number(options) => {
+            let bounds = [("min", options.min), ("max", options.max)];
+            for (name, _) in bounds.iter().filter(|(_, bound)| {
+                options.only_int && bound.is_some_and(|bound| bound.fract() != 0.0)
+            }) {
+                let message = "Must be a whole number.";
+                problems.add(name, "validation_only_int_constraint", message);
+            }
             if let (Some(min), Some(max)) = (options.min, options.max)
                 && max < min
             {
@@ -52,16 +62,19 @@ pub fn options(kind: &Kind) -> Problems {
         }
         Kind::Select(options) => select(options, &mut problems),
         Kind::File(options) => {
-            if options.thumbs.iter().any(|size| !is_thumb(size)) {
-                let message = "Sizes look like 100x100, 100x0 or 0x100, with t, b or f behind.";
-                problems.add("thumbs", "validation_invalid_thumb_size", message);
-            }
+            let message = "Sizes look like 100x100, 100x0 or 0x100, with t, b or f behind.";
+            let bad = |size: &String| !is_thumb(size);
+            problems
+                .nest("thumbs", each(&options.thumbs, bad, "validation_match_invalid", message));
         }
         Kind::Relation(options) => {
             if options.collection_id.is_empty() {
                 problems.add("collectionId", "validation_required", "Cannot be blank.");
             }
-            if options.min_select > options.max_select.max(1) {
+            if problems.has("minSelect") || options.min_select == 0 {
+            } else if options.max_select == 0 {
+                problems.add("maxSelect", "validation_required", "Cannot be blank.");
+            } else if options.max_select < options.min_select {
                 problems.add("maxSelect", TOO_SMALL, "Must not be below minSelect.");
             }
         }
@@ -72,7 +85,7 @@ pub fn options(kind: &Kind) -> Problems {
 }
 
 fn text(options: &TextOptions, problems: &mut Problems) {
-    if options.max != 0 && options.max < options.min {
+    if options.max != 0 && options.max < options.min && !problems.has("min") {
         let params = serde_json::json!({ "threshold": options.min });
         problems.add_with("max", TOO_SMALL, "Must not be below min.", params);
     }
@@ -91,7 +104,7 @@ fn text(options: &TextOptions, problems: &mut Problems) {
     };
     if pattern::generate(&options.autogenerate_pattern).is_none() {
         let message = "Only literals, classes and counted repetition can be generated.";
-        problems.add("autogeneratePattern", "validation_invalid_autogenerate_pattern", message);
+        problems.add("autogeneratePattern", "validation_invalid_regex", message);
     } else if !(0..GENERATE_TRIES).all(fits) {
         let message = "Makes texts that the field itself would refuse.";
         problems.add(
@@ -103,7 +116,7 @@ fn text(options: &TextOptions, problems: &mut Problems) {
 }
 
 fn password(options: &PasswordOptions, problems: &mut Problems) {
-    if options.max != 0 && options.max < options.min {
+    if options.max != 0 && options.max < options.min && !problems.has("min") {
         problems.add("max", TOO_SMALL, "Must not be below min.");
     }
     if options.min > 71 {
@@ -129,7 +142,7 @@ fn select(options: &SelectOptions, problems: &mut Problems) {
     } else if values.iter().enumerate().any(twice) {
         problems.add("values", "validation_duplicated_value", "Values must be distinct.");
     }
-    if options.max_select > values.len() as u64 {
+    if options.max_select > values.len() as u64 && !values.is_empty() {
         problems.add("maxSelect", TOO_LARGE, "Must not be more than there are values.");
     }
 }
@@ -138,17 +151,52 @@ fn domains(options: &DomainOptions, problems: &mut Problems) {
     if !options.only_domains.is_empty() && !options.except_domains.is_empty() {
         for name in ["onlyDomains", "exceptDomains"] {
             let message = "Only one of onlyDomains and exceptDomains may be set.";
-            problems.add(name, "validation_only_one_of_domains", message);
+            problems.add(name, "validation_empty", message);
         }
     }
-    let bad = |domain: &String| domain.is_empty() || domain.contains([' ', '/', '@', ':']);
+    let bad = |domain: &String| !domain.contains('.') || domain.contains([' ', '/', '@', ':']);
+    let message = "Must be a domain.";
     for (name, list) in
         [("onlyDomains", &options.only_domains), ("exceptDomains", &options.except_domains)]
     {
-        if list.iter().any(bad) {
-            problems.add(name, "validation_is_domain", "Must be domains.");
+        problems.nest(name, each(list, bad, "validation_is_domain", message));
+    }
+}
+
+/// The problem of every member of `list` that is bad, by its place.
+fn each(list: &[String], bad: impl Fn(&String) -> bool, code: &str, message: &str) -> Problems {
+    let mut problems = Problems::new();
+    for (at, _) in list.iter().enumerate().filter(|(_, item)| bad(item)) {
+        problems.add(&at.to_string(), code, message);
+    }
+    problems
+}
+
+/// Sizes that no JavaScript client could read back, or below zero.
+fn sizes(kind: &Kind) -> Problems {
+    let named: &[(&str, u64)] = match kind {
+        Kind::Text(options) => &[("min", options.min), ("max", options.max)],
+        Kind::Editor(options) => &[("maxSize", options.max_size)],
+        Kind::Json(options) => &[("maxSize", options.max_size)],
+        Kind::Select(options) => &[("maxSelect", options.max_select)],
+        Kind::File(options) => &[("maxSelect", options.max_select), ("maxSize", options.max_size)],
+        Kind::Relation(options) => {
+            &[("minSelect", options.min_select), ("maxSelect", options.max_select)]
+        }
+        Kind::Password(options) => {
+            &[("min", options.min), ("max", options.max), ("cost", options.cost)]
+        }
+        _ => &[],
+    };
+    let mut problems = Problems::new();
+    for (name, size) in named {
+        if *size == BELOW_ZERO {
+            problems.add(name, TOO_SMALL, "Must not be below zero.");
+        } else if *size > SIZE_MAX {
+            problems.add(name, TOO_LARGE, "Must be no more than 2^53 - 1.");
         }
     }
+    problems
 }
 
 /// `WxH`, one of them may be 0, and how to crop.

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::domain::fields::Kind;
+use crate::domain::fields::{DateOptions, Kind, date};
 use crate::domain::schema::Field;
 
 /// The field that `definition` describes, without a slot yet; or why it describes none.
@@ -40,7 +40,7 @@ fn read_kind(name: &str, definition: &Map<String, Value>) -> Result<Kind, String
         "email" => Kind::Email(options(definition)?),
         "url" => Kind::Url(options(definition)?),
         "editor" => Kind::Editor(options(definition)?),
-        "date" => Kind::Date(options(definition)?),
+        "date" => Kind::Date(dates(options(definition)?)),
         "autodate" => Kind::Autodate(options(definition)?),
         "select" => Kind::Select(options(definition)?),
         "file" => Kind::File(options(definition)?),
@@ -50,6 +50,16 @@ fn read_kind(name: &str, definition: &Map<String, Value>) -> Result<Kind, String
         "password" => Kind::Password(options(definition)?),
         other => return Err(format!("there is no field type {other:?}")),
     })
+}
+
+/// Bounds as dates are stored, for them to be compared as texts. What is no date stays, to be refused.
+fn dates(mut options: DateOptions) -> DateOptions {
+    for bound in [&mut options.min, &mut options.max] {
+        if let Some(ms) = date::parse(bound) {
+            *bound = date::print(ms);
+        }
+    }
+    options
 }
 
 /// A null is as good as nothing: the default.
