@@ -102,6 +102,9 @@ impl Form {
             return Err(Error::Bad(format!("A form may have {PARTS_MAX} parts.")));
         }
         if name == JSON_PAYLOAD {
+            if text.trim().is_empty() {
+                return Err(Error::Bad(format!("{JSON_PAYLOAD} must hold a JSON object.")));
+            }
             self.members.extend(from_json(text.as_bytes())?);
             return Ok(());
         }
@@ -145,6 +148,7 @@ mod tests {
         check(kind, "a=1&b=x+y&a=%32&a=3", Some(json!({"a": ["1", "2", "3"], "b": "x y"}))).await;
         check(kind, "@jsonPayload=%7B%22n%22%3A7%7D&t=x", Some(json!({"n": 7, "t": "x"}))).await;
         check(kind, "@jsonPayload=%7B", None).await;
+        check(kind, "@jsonPayload=&t=x", None).await;
     }
 
     #[tokio::test]

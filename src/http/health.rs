@@ -1,16 +1,16 @@
 //! Probes: is it alive, has it started, is it ready.
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use crate::app::{App, Condition, Phase};
 use crate::clock;
 use crate::domain::Result;
+use crate::domain::pick::Pick;
 use crate::http::extract;
 use crate::telemetry::trip;
 
@@ -62,13 +62,20 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
 }
 
 /// `GET /api/health`: what the SDKs ask; superusers are told a little more.
-pub(super) async fn api(State(app): State<App>, headers: HeaderMap) -> Result<Response> {
-    let body = match headers.contains_key(AUTHORIZATION) {
+pub(super) async fn api(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response> {
+    let mut body = match headers.contains_key(AUTHORIZATION) {
         true if extract::caller(&app, &headers, app.clock().now_ms())?.is_superuser() => {
-            Body::from(for_superusers(&headers).to_string())
+            for_superusers(&headers).to_string()
         }
-        _ => Body::from(HEALTHY),
+        _ => HEALTHY.to_owned(),
     };
+    if let Some(fields) = extract::query(&uri).get("fields")
+        && let Some(pick) = Pick::parse(fields)?
+        && let Ok(mut value) = serde_json::from_str(&body)
+    {
+        pick.apply(&mut value);
+        body = value.to_string();
+    }
     Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
 }
 

@@ -157,7 +157,7 @@ pub(super) async fn hash_ahead(
 /// The parameters of a list.
 pub(super) fn listing(request: &Request) -> Result<Listing> {
     let text = |name: &str| request.query.get(name).map_or("", |text| text.trim());
-    let number = |name: &'static str| match text(name) {
+    let number = |name: &'static str| match request.query.get(name).map_or("", String::as_str) {
         "" => Ok(0),
         text => match text.parse::<i64>() {
             Ok(number) => Ok(number.max(0) as u64),

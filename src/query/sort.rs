@@ -60,8 +60,15 @@ fn path(
     guarded: &mut Slots,
 ) -> Result<Value> {
     let path = parser::path(at, name).map_err(|wrong| invalid(sort, wrong.at, wrong.problem))?;
-    if resolver.trust == Trust::Client && path[0].name.starts_with('@') {
-        return Err(Error::Forbidden("@request and @collection are for superusers"));
+    match path[0].name.as_str() {
+        "@request" | "@collection" if resolver.trust == Trust::Client => {
+            return Err(Error::Forbidden("@request and @collection are for superusers"));
+        }
+        // These are the same for every record.
+        name if name.starts_with('@') => {
+            return Err(invalid(sort, at, format!("{name} is nothing to sort by")));
+        }
+        _ => {}
     }
     let Side { value, guarded: denied, emails, .. } =
         resolver.path(at, &path).map_err(|wrong| invalid(sort, wrong.at, wrong.problem))?;

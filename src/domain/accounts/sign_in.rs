@@ -130,7 +130,8 @@ pub fn methods(read: &dyn Read, collection: &str) -> Result<Value> {
     let (_, collection) = auth_collection(read, collection)?;
     let options = options(&collection)?;
     let password = options.password_auth.enabled && !options.mfa.enabled;
-    let fields = &options.password_auth.identity_fields;
+    let fields = &options.password_auth.identity_fields[..];
+    let fields = if options.password_auth.enabled { fields } else { &[] };
     let offers = |field: &str| password && fields.iter().any(|name| name == field);
     // What is configured but has no flow yet is not offered: clients would run into a wall.
     Ok(json!({
