@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::domain::collections;
-use crate::domain::fields::{self, Kind, RelationOptions, TextOptions};
+use crate::domain::fields::{self, Kind, NumberOptions, RelationOptions, TextOptions};
 use crate::domain::record::Record;
 use crate::domain::schema::{Collection, CollectionKind, Field, Schema};
 use crate::domain::{Error, Result};
@@ -84,10 +84,11 @@ fn field(select: &Select, name: &str, expr: &Expr, at: usize) -> Field {
         }),
         (_, Some((_, field))) => field.kind.clone(),
         (Expr::Aggregate(number), _) if select.aggregates[*number].function == Function::Count => {
-            Kind::Number(Default::default())
+            Kind::Number(whole())
         }
         (Expr::Cast(_, Type::Text), _) => Kind::Text(Default::default()),
-        (Expr::Cast(_, Type::Real | Type::Integer), _) => Kind::Number(Default::default()),
+        (Expr::Cast(_, Type::Real), _) => Kind::Number(Default::default()),
+        (Expr::Cast(_, Type::Integer), _) => Kind::Number(whole()),
         (Expr::Cast(_, Type::Bool), _) => Kind::Bool,
         _ => Kind::Json(Default::default()),
     };
@@ -104,6 +105,10 @@ fn field(select: &Select, name: &str, expr: &Expr, at: usize) -> Field {
     };
     field.id = collections::field_id(&field);
     field
+}
+
+fn whole() -> NumberOptions {
+    NumberOptions { only_int: true, ..NumberOptions::default() }
 }
 
 /// The records of a view as they are now, by key.
@@ -162,6 +167,11 @@ fn stored(read: &dyn Read, collection: &Arc<Collection>) -> Result<Vec<Record>> 
 pub fn dry_run(read: &dyn Read, query: &str) -> Result<Value> {
     /// Most records to show.
     const SAMPLE: usize = 10;
+    if query.trim().is_empty() {
+        let blank =
+            crate::domain::Problems::one("query", "validation_required", "Cannot be blank.");
+        return Err(Error::Invalid { message: "There is no query.".to_owned(), problems: blank });
+    }
     let schema = Schema::load(read)?;
     let mut view = Collection::clone(&collections::blank_view());
     let problem = |why: String| {
