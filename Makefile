@@ -63,6 +63,7 @@ test-api: build ## The conformance suite, on files and in memory, by the officia
 	scripts/with-server.sh -- scripts/conformance.sh $(CONFORMANCE)
 	scripts/with-server.sh -- scripts/sdk.sh
 	scripts/with-server.sh -- scripts/openapi.sh
+	scripts/with-server.sh -- scripts/wire.sh
 	target/debug/holdall exec -- scripts/conformance.sh $(CONFORMANCE)
 
 test-browser: build ## The console in a real browser
