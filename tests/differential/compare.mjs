@@ -11,6 +11,13 @@ function apart(a, b, path = '') {
   return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((key) => apart(a[key], b[key], `${path}/${key}`));
 }
 
+/** A request on one line, its address decoded. */
+function readable({ as, method, path, ...content }) {
+  const [bare, query = ''] = path.split('?');
+  const parameters = [...new URLSearchParams(query)].map(([key, value]) => `${key}=${value}`).join(' & ');
+  return `${as} ${method} ${bare} ${parameters} ${JSON.stringify(content)}`;
+}
+
 const [, , urlA, emailA, passwordA, urlB, emailB, passwordB, kind = 'records', seed = '1', count = '500'] = process.argv;
 const a = await answers(urlA, emailA, passwordA, kind, Number(seed), Number(count));
 const b = await answers(urlB, emailB, passwordB, kind, Number(seed), Number(count));
@@ -18,6 +25,6 @@ let differences = 0;
 for (const [at, { answer, ...request }] of a.entries()) {
   if (isDeepStrictEqual(answer, b[at].answer)) continue;
   differences++;
-  console.log(`#${at} ${JSON.stringify(request)}\n  ${apart(answer, b[at].answer).slice(0, 6).join('\n  ')}${answer.data ? `\n  A ${JSON.stringify(answer.data)}` : ''}`);
+  console.log(`#${at} ${readable(request)}\n  ${apart(answer, b[at].answer).slice(0, 6).join('\n  ')}${answer.data ? `\n  A ${JSON.stringify(answer.data)}` : ''}`);
 }
 console.log(`${a.length} requests, ${differences} differences`);
