@@ -35,9 +35,12 @@ async function call(base, token, request) {
 }
 
 /** Dates of the day, generated ids and wording differ from server to server. */
-function comparable({ status, json }, { forget = ['collectionId'], params = false }) {
+function comparable({ status, json }, { forget = ['collectionId'], params = false, unordered = [] }) {
   const walk = (value, name) => {
-    if (Array.isArray(value)) return value.map((item) => walk(item));
+    if (Array.isArray(value)) {
+      const list = value.map((item) => walk(item));
+      return unordered.includes(name) ? list.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)) : list;
+    }
     if (value === null || typeof value !== 'object') return typeof value === 'string' && ['created', 'changed', 'updated'].includes(name) && value ? 'now' : value;
     if ('response' in value) return { code: value.code, response: walk(value.response) };
     if (typeof value.status === 'number' && 'message' in value) return { status: value.status, data: walk(value.data) };
