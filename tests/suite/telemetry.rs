@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use holdall::app::Options;
+use holdall::store::{Order, Range, Read};
 use serde_json::json;
 
 use crate::house::House;
@@ -107,7 +108,9 @@ async fn liveness_answers_when_every_lane_is_full() {
     for _ in 0..width {
         let (app, held) = (house.app.clone(), held.clone());
         tokio::spawn(async move {
-            app.read(move |_| {
+            app.read(move |snapshot| {
+                // More than a glance answers: this is for the lane.
+                snapshot.scan(&Range::prefix(b""), Order::Forward, usize::MAX)?;
                 let _ = held.lock().unwrap().recv();
                 Ok(())
             })
