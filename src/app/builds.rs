@@ -28,6 +28,16 @@ impl App {
         receiver.await.map_err(|_| Error::Broken("making an index panicked".to_owned()))?
     }
 
+    /// Makes and drops what all collections have pending, and returns what forbids an index.
+    pub fn settle_all_indexes(&self) -> Result<Problems> {
+        let mut problems = Problems::new();
+        let schema = self.glance(|read| Schema::load(read))?;
+        for collection in schema.collections().filter(|collection| !collection.pending.is_empty()) {
+            problems.merge(self.make_indexes(collection.number)?);
+        }
+        Ok(problems)
+    }
+
     /// Goes on with what a process that ended left unfinished.
     pub(super) fn resume_indexes(&self) -> Result<()> {
         let schema = self.glance(|read| Schema::load(read))?;

@@ -181,7 +181,12 @@ pub fn apply(app: &App, definitions: &[Definition], may_lose: bool, dry: bool) -
         }
     });
     match applied {
-        Ok(()) => Ok(planned.into_inner()),
+        Ok(()) => {
+            let problems = app.settle_all_indexes().map_err(in_words)?;
+            let refused = "some records are alike in a new unique index, which was dropped again";
+            problems.check(refused).map_err(in_words)?;
+            Ok(planned.into_inner())
+        }
         Err(Error::Bad(words)) if dry && words == undone().to_string() => Ok(planned.into_inner()),
         Err(error) => {
             let cause = in_words(error).into_cause();

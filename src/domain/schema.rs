@@ -193,6 +193,16 @@ impl Pending {
 }
 
 impl Collection {
+    /// The collection as its schema states it: with the indexes that are on their way.
+    pub fn whole(&self) -> Self {
+        let mut whole = self.clone();
+        for build in std::mem::take(&mut whole.pending.builds) {
+            let at = build.at.min(whole.indexes.len());
+            whole.indexes.insert(at, build.index);
+        }
+        whole
+    }
+
     /// The indexes in which records have entries.
     pub fn kept_indexes(&self) -> impl Iterator<Item = &Index> {
         self.indexes.iter().chain(self.pending.builds.iter().map(|build| &build.index))

@@ -24,6 +24,10 @@ fn object(value: Value) -> serde_json::Map<String, Value> {
 
 /// Defines the notes, with indexes that can be done without.
 fn define(app: &App) {
+    define_with(app, COUNT);
+}
+
+fn define_with(app: &App, count: usize) {
     let request = app.operator("test");
     let definition = object(json!({
         "name": "notes", "type": "base", "listRule": "",
@@ -32,7 +36,7 @@ fn define(app: &App) {
     }));
     let define = |tx: &mut _| collections::create(tx, &request.caller, &definition, 0).map(drop);
     app.store().write(define).unwrap();
-    for slice in 0..COUNT / 200 {
+    for slice in 0..count / 200 {
         let fill = |tx: &mut _| {
             (slice * 200..(slice + 1) * 200)
                 .try_for_each(|n| add(tx, app, &format!("note {n}"), n % 10))
@@ -155,6 +159,56 @@ async fn nobody_looks_things_up_in_an_index_that_is_half_made() {
     let dropped = root.patch(NOTES, json!({ "indexes": [] })).await;
     assert_eq!(dropped.status, 200, "{}", dropped.body);
     assert_sound(&house.app);
+}
+
+#[tokio::test]
+async fn index_that_becomes_unique_is_looked_through() {
+    for count in [COUNT, 400] {
+        let house = House::new();
+        define_with(&house.app, count);
+        let root = house.superuser().await;
+        let plain = "CREATE INDEX `t` ON `notes` (`title`)";
+        let unique = "CREATE UNIQUE INDEX `t` ON `notes` (`title`)";
+        assert_eq!(root.patch(NOTES, json!({ "indexes": [plain] })).await.status, 200);
+        house.app.store().write(|tx| add(tx, &house.app, "note 7", 1)).unwrap();
+
+        let refused = root.patch(NOTES, json!({ "indexes": [unique] })).await;
+        assert_eq!(refused.status, 400, "{}", refused.body);
+        assert_eq!(root.get(NOTES).await.body["indexes"], json!([plain]));
+
+        let twin = root.get(&format!("{NOTES}/records?filter=title='note%207'%26%26size=1")).await;
+        let twin = format!("{NOTES}/records/{}", twin.body["items"][0]["id"].as_str().unwrap());
+        assert_eq!(root.delete(&twin).await.status, 204);
+        let changed = root.patch(NOTES, json!({ "indexes": [unique] })).await;
+        assert_eq!(changed.body["indexes"], json!([unique]), "{}", changed.body);
+        assert!(house.app.store().write(|tx| add(tx, &house.app, "note 8", 1)).is_err());
+        assert_sound(&house.app);
+    }
+}
+
+#[test]
+fn schema_may_change_while_an_index_is_made() {
+    let app = App::open(Options::default()).unwrap();
+    define(&app);
+    state(&app);
+    (0..2).for_each(|_| drop(step(&app)));
+    let caller = app.operator("test").caller;
+    let fields = json!([
+        { "name": "new", "type": "text" },
+        { "name": "title", "type": "text" },
+        { "name": "size", "type": "number" },
+    ]);
+    for changes in [json!({ "fields": fields }), json!({ "indexes": [BY_SIZE] })] {
+        let changes = object(changes);
+        let change = |tx: &mut _| collections::update(tx, &caller, "notes", &changes, 0).map(drop);
+        app.store().write(change).unwrap();
+        assert_sound(&app);
+        step(&app);
+    }
+    assert!(app.settle_all_indexes().unwrap().is_empty());
+    assert_eq!(counts(&app), (1, 0));
+    assert!(is_settled(&app));
+    assert_sound(&app);
 }
 
 #[test]

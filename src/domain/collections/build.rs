@@ -32,27 +32,48 @@ pub enum Step {
     Done,
 }
 
-/// Takes what is not there yet out of the indexes of `new`, for [`step`] to make.
-pub(super) fn postpone(new: &Collection, old: &Collection) -> Collection {
+/// Takes what is not there yet out of the indexes of `new`, for [`step`] to make. What is on its
+/// way already stays so.
+pub(super) fn postpone(new: &Collection, stored: &Collection) -> Collection {
     let has = |list: &[Index], number| list.iter().any(|index| index.number == number);
+    // One that becomes unique has all entries, and is looked through all the same.
+    let is_there = |index: &Index| {
+        let same = stored.indexes.iter().find(|old| old.number == index.number);
+        same.is_some_and(|same| same.unique || !index.unique)
+    };
     let mut pending = new.pending.clone();
-    let fresh = new.indexes.iter().enumerate();
-    let fresh = fresh.filter(|(_, index)| !has(&old.indexes, index.number));
-    let build = |(at, index): (usize, &Index)| Build { index: index.clone(), at, complete: false };
-    pending.builds.extend(fresh.map(build));
-    let gone = old.indexes.iter().map(|index| index.number);
+    let fresh = new.indexes.iter().enumerate().filter(|(_, index)| !is_there(index));
+    let build = |(at, index): (usize, &Index)| {
+        let complete = has(&stored.indexes, index.number)
+            || begun(stored, index.number).is_some_and(|build| build.complete);
+        Build { index: index.clone(), at, complete }
+    };
+    pending.builds = fresh.map(build).collect();
+    let gone = stored.kept_indexes().map(|index| index.number);
     pending.dropped.extend(gone.filter(|number| !has(&new.indexes, *number)));
     let mut postponed = Collection { pending, ..new.clone() };
-    postponed.indexes.retain(|index| has(&old.indexes, index.number));
+    postponed.indexes.retain(is_there);
     postponed
 }
 
-/// Clears the ground for what `collection` is about to make.
-pub(super) fn begin(tx: &mut Tx, collection: &Collection) -> Result<()> {
+fn begun(stored: &Collection, number: u32) -> Option<&Build> {
+    stored.pending.builds.iter().find(|build| build.index.number == number)
+}
+
+/// Clears the ground for what `collection` is about to make, and forgets what it makes no longer.
+pub(super) fn begin(tx: &mut Tx, collection: &Collection, stored: &Collection) -> Result<()> {
     for build in &collection.pending.builds {
-        let entries = keys::index(collection.number, build.index.number);
-        // Replay may have left some, of a state that was ahead of what it replayed.
-        tx.rederive(&[&entries], &entries)?;
+        let number = build.index.number;
+        if begun(stored, number).is_none() && !build.complete {
+            let entries = keys::index(collection.number, number);
+            // Replay may have left some, of a state that was ahead of what it replayed.
+            tx.rederive(&[&entries], &entries)?;
+        }
+    }
+    for build in &stored.pending.builds {
+        if begun(collection, build.index.number).is_none() {
+            tx.delete(&keys::build(collection.number, build.index.number))?;
+        }
     }
     Ok(())
 }
@@ -70,10 +91,11 @@ pub fn step(tx: &mut Tx, number: u32) -> Result<Step> {
     let schema = Schema::load(tx)?;
     let Some(collection) = schema.by_number(number) else { return Ok(Step::Done) };
     if let Some(build) = collection.pending.builds.first() {
-        if build.complete {
-            return Ok(Step::Look(build.index.clone()));
+        match build.complete {
+            true if build.index.unique => return Ok(Step::Look(build.index.clone())),
+            true => change::write(tx, &settled(collection))?,
+            false => fill(tx, collection, build)?,
         }
-        fill(tx, collection, build)?;
         return Ok(Step::More);
     }
     let Some(dropped) = collection.pending.dropped.first() else { return Ok(Step::Done) };
@@ -100,16 +122,18 @@ fn fill(tx: &mut Tx, collection: &Collection, build: &Build) -> Result<()> {
     let mut collection = Collection::clone(collection);
     collection.pending.builds[0].complete = true;
     if !build.index.unique {
-        settle(&mut collection);
+        collection = settled(&collection);
     }
     change::write(tx, &collection)
 }
 
-/// Makes an index of what was built first.
-fn settle(collection: &mut Collection) {
-    let build = collection.pending.builds.remove(0);
-    let at = build.at.min(collection.indexes.len());
-    collection.indexes.insert(at, build.index);
+/// The first index on its way has arrived.
+fn settled(collection: &Collection) -> Collection {
+    let mut settled = collection.clone();
+    let build = settled.pending.builds.remove(0);
+    let at = build.at.min(settled.indexes.len());
+    settled.indexes.insert(at, build.index);
+    settled
 }
 
 /// Tells what a look through `index` found: `duplicate` is the id of a record that has the values
@@ -133,7 +157,7 @@ pub fn conclude(
         changed.pending.builds.remove(0);
         changed.pending.dropped.push(index.number);
     } else {
-        settle(&mut changed);
+        changed = settled(&changed);
     }
     change::write(tx, &changed)?;
     Ok(problems)

@@ -22,6 +22,9 @@ const VIEW_CODE: &str = "validation_invalid_view_query";
 const INDEX_CODE: &str = "validation_invalid_index_expression";
 
 pub struct Change {
+    /// As it lies in the store, where indexes may be on their way.
+    stored: Option<Arc<Collection>>,
+    /// As it was stated.
     pub old: Option<Arc<Collection>>,
     pub new: Arc<Collection>,
     problems: Problems,
@@ -34,11 +37,19 @@ impl Change {
         !self.problems.is_empty()
     }
 
-    /// What the collection was, if it has indexes to make or drop and is too large to do that here.
+    /// What is stored, if there are indexes to make or drop, and too much to do that here.
     fn grown(&self, read: &dyn Read) -> Result<Option<&Collection>> {
-        let Some(old) = self.old.as_deref().filter(|_| self.stale) else { return Ok(None) };
-        let records = read.count(&keys::record_count(old.number))?;
-        Ok((records > build::AT_ONCE).then_some(old))
+        let Some(stored) = self.stored.as_deref() else { return Ok(None) };
+        let is_large = (self.stale || self.becomes_unique())
+            && read.count(&keys::record_count(stored.number))? > build::AT_ONCE;
+        Ok((is_large || !stored.pending.builds.is_empty()).then_some(stored))
+    }
+
+    fn becomes_unique(&self) -> bool {
+        let Some(old) = &self.old else { return false };
+        let was =
+            |index: &Index| old.indexes.iter().any(|old| old.number == index.number && old.unique);
+        self.new.indexes.iter().any(|index| index.unique && !was(index))
     }
 
     /// Problems with what is in a large collection, see [`build::foresee`].
@@ -57,10 +68,11 @@ pub fn prepare(
     fields: Fields,
     now_ms: i64,
 ) -> Result<Change> {
-    if old.as_ref().is_some_and(|old| !old.pending.builds.is_empty()) {
-        let why = "An index of this collection is being made. Try again when it is done.";
-        return Err(Error::Bad(why.to_owned()));
-    }
+    let stored = old;
+    let old = stored.as_ref().map(|stored| match stored.pending.builds.is_empty() {
+        true => stored.clone(),
+        false => Arc::new(stored.whole()),
+    });
     let mut draft = draft(old.as_deref(), definition, fields, now_ms)?;
     if old.is_none() {
         draft.collection.number = next_number(tx)?;
@@ -80,7 +92,7 @@ pub fn prepare(
     }
     let stale = indexes::number(&mut new, old.as_deref());
     lay_out(tx, &mut new)?;
-    Ok(Change { old, new: Arc::new(new), problems: draft.problems, stale })
+    Ok(Change { stored, old, new: Arc::new(new), problems: draft.problems, stale })
 }
 
 fn next_number(tx: &mut Tx) -> Result<u32> {
@@ -194,10 +206,10 @@ pub fn apply(
     let followers = followers(&before, &after, &all, &changed)?;
     let mut written = Vec::new();
     for change in changes {
-        if let Some(old) = change.grown(tx)? {
-            let new = build::postpone(&change.new, old);
+        if let Some(stored) = change.grown(tx)? {
+            let new = build::postpone(&change.new, stored);
             write(tx, &new)?;
-            build::begin(tx, &new)?;
+            build::begin(tx, &new, stored)?;
             written.push(Arc::new(new));
             continue;
         }
@@ -265,7 +277,9 @@ fn rederive(tx: &mut Tx, collection: &Collection) -> Result<()> {
 
 /// Unique indexes that the records there are do not allow.
 fn duplicates(read: &dyn Read, change: &Change) -> Result<Option<Problems>> {
-    let Some(old) = change.old.as_deref().filter(|_| change.stale) else { return Ok(None) };
+    let Some(old) = change.old.as_deref().filter(|_| change.becomes_unique()) else {
+        return Ok(None);
+    };
     let visible = change.new.indexes.iter().filter(|index| !index.internal);
     for (at, index) in visible.enumerate().filter(|(_, index)| index.unique) {
         let checked = |before: &Index| before.number == index.number && before.unique;
