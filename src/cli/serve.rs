@@ -1,7 +1,7 @@
 //! `serve`: runs the server until it is told to stop.
 
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -59,6 +59,9 @@ impl Serve {
 
     async fn serve(&self, config: &Config) -> Result {
         let mut stop = Stop::new()?;
+        if let Some(path) = &self.ready_file {
+            check_ready_file(path)?;
+        }
         let tls = tls(config)?;
         let listener = bind(config.listen).await?;
         let address = listener.local_addr()?;
@@ -157,10 +160,18 @@ pub fn flush_logs() {
 }
 
 pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}"))
-        .map_err(Failure::Refused)
+    TcpListener::bind(address).await.map_err(|error| {
+        let remedy = match error.kind() {
+            ErrorKind::AddrInUse => {
+                "; stop what listens there, or choose another address with --listen (port 0 \
+                     takes a free one)"
+            }
+            ErrorKind::PermissionDenied => "; low ports are for root, choose another with --listen",
+            ErrorKind::AddrNotAvailable => "; this machine has no such address",
+            _ => "",
+        };
+        Failure::refused(format!("cannot listen on {address}: {error}{remedy}"))
+    })
 }
 
 pub fn tls(config: &Config) -> Result<Option<Tls>> {
@@ -280,6 +291,20 @@ pub fn url(address: SocketAddr, is_tls: bool) -> String {
         true => format!("{scheme}://127.0.0.1:{}", address.port()),
         false => format!("{scheme}://{address}"),
     }
+}
+
+/// Whoever waits for the file would wait in vain: better not to start. One that an earlier server
+/// left says nothing of this one.
+fn check_ready_file(path: &Path) -> Result {
+    let beside = path.with_extension("tmp");
+    fs::write(&beside, "")
+        .and_then(|()| fs::remove_file(&beside))
+        .and_then(|()| match fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        })
+        .with_context(|| format!("cannot write the ready file {}", path.display()))
+        .map_err(Failure::Refused)
 }
 
 /// Written beside and renamed, so that whoever waits for it never reads half of it.

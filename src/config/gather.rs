@@ -195,6 +195,10 @@ fn add_variables(found: &mut Found, sources: &Sources) -> Result<()> {
     let meaningless = legacy::PASSED_OVER.iter().map(|(name, _)| *name);
     let meaningless: Vec<&str> =
         meaningless.filter(|name| sources.environment.contains_key(*name)).collect();
+    for name in &meaningless {
+        let value = sources.environment[*name].to_string_lossy();
+        found.notices.extend(legacy::warning(name, &value));
+    }
     if !meaningless.is_empty() {
         found
             .notices

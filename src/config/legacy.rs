@@ -23,6 +23,17 @@ pub const PASSED_OVER: &[(&str, &str)] = &[
     ("SQLALCHEMY_TRACK_MODIFICATIONS", "there is no SQLAlchemy"),
 ];
 
+/// What has to be said of a value that somebody may rely on, though its name means nothing here.
+pub fn warning(name: &str, value: &str) -> Option<String> {
+    let is_other = name == "JWT_ALGORITHM" && !value.eq_ignore_ascii_case("RS256");
+    is_other.then(|| {
+        format!(
+            "JWT_ALGORITHM is {value}, but tokens are signed with RS256; who verifies them takes \
+             the keys from /.well-known/jwks.json"
+        )
+    })
+}
+
 /// Whether Kubernetes made this variable for a Service called `holdall` or `holdall-…`.
 pub fn is_service_link(name: &str, value: &str) -> bool {
     let Some(rest) = name.strip_prefix("HOLDALL_") else {

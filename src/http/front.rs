@@ -138,7 +138,10 @@ impl Front {
             }
             Err(_late) => {
                 metrics::TIMED_OUT.add(1);
-                Error::TimedOut.into_response()
+                match trip::with(Trip::awaits_body) {
+                    Some(true) => Envelope::of_status(StatusCode::REQUEST_TIMEOUT).into_response(),
+                    _ => Error::TimedOut.into_response(),
+                }
             }
         }
     }

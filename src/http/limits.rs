@@ -7,6 +7,7 @@ use http_body_util::BodyExt;
 
 use crate::app::Limits;
 use crate::domain::{Error, Result};
+use crate::telemetry::trip;
 
 /// Says with which status a request is refused for the size of its head, if it is.
 pub(super) fn refusal_of_head<B>(request: &Request<B>, limits: &Limits) -> Option<StatusCode> {
@@ -28,6 +29,7 @@ pub async fn collect(body: Body, max: usize) -> Result<Bytes> {
         return Err(Error::TooLarge(max));
     }
     let mut body = body;
+    trip::with(|trip| trip.await_body(true));
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -47,6 +49,7 @@ pub async fn collect(body: Body, max: usize) -> Result<Bytes> {
         }
         rest.extend_from_slice(&data);
     }
+    trip::with(|trip| trip.await_body(false));
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Otherwise(Arc<Inner>);
 struct Inner {
     proxy: Option<Proxy>,
     proxy_route: &'static RouteSeries,
+    console_route: &'static RouteSeries,
+    site_route: &'static RouteSeries,
     assets: Assets,
 }
 
@@ -28,6 +30,8 @@ impl Otherwise {
         Self(Arc::new(Inner {
             proxy: (!app.upstreams().is_empty()).then(|| Proxy::new(app)),
             proxy_route: series::of_route("/{proxy}"),
+            console_route: series::of_route("/_/{file}"),
+            site_route: series::of_route("/{file}"),
             assets: Assets::new(app.public()),
         }))
     }
@@ -41,7 +45,13 @@ impl Otherwise {
             return Ok(proxy.forward(upstream, request).await);
         }
         let (method, headers) = (request.method(), request.headers());
-        let answer = self.0.assets.answer(method, request.uri().path(), headers).await;
+        let path = request.uri().path();
+        let answer = self.0.assets.answer(method, path, headers).await;
+        if answer.is_some() {
+            let is_console = path.starts_with("/_/");
+            let route = if is_console { self.0.console_route } else { self.0.site_route };
+            trip::with(|trip| trip.take_route(route));
+        }
         answer.ok_or(Error::NotFound("endpoint"))
     }
 }

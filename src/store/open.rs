@@ -106,7 +106,15 @@ impl OpenError {
     }
 
     pub(super) fn unusable(path: &Path, error: &io::Error) -> Self {
-        Self::Unusable(format!("cannot use {}: {error}", path.display()))
+        let remedy = match error.kind() {
+            // SAFETY: asks the kernel for a number.
+            io::ErrorKind::PermissionDenied => {
+                format!("; it has to be writable for user {}", unsafe { libc::geteuid() })
+            }
+            io::ErrorKind::ReadOnlyFilesystem => "; choose a directory elsewhere".to_owned(),
+            _ => String::new(),
+        };
+        Self::Unusable(format!("cannot use {}: {error}{remedy}", path.display()))
     }
 
     pub(super) fn io(path: &Path, error: &io::Error) -> Self {

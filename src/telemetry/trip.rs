@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::telemetry::series::RouteSeries;
@@ -19,6 +20,8 @@ pub struct Trip {
     peer: IpAddr,
     /// Where it is counted, once its route is found.
     route: OnceLock<&'static RouteSeries>,
+    /// What is awaited is the caller's body, not our work.
+    awaits_body: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -60,7 +63,7 @@ impl Trip {
                 Id::Made(digits)
             }
         };
-        Self { id, trace, peer, route: OnceLock::new() }
+        Self { id, trace, peer, route: OnceLock::new(), awaits_body: AtomicBool::new(false) }
     }
 
     /// The request id: the caller's own, or one that we made.
@@ -88,6 +91,15 @@ impl Trip {
     /// Says which route the request took.
     pub fn take_route(&self, route: &'static RouteSeries) {
         let _ = self.route.set(route);
+    }
+
+    /// Notes whether the body is awaited from now on.
+    pub fn await_body(&self, awaited: bool) {
+        self.awaits_body.store(awaited, Ordering::Relaxed);
+    }
+
+    pub fn awaits_body(&self) -> bool {
+        self.awaits_body.load(Ordering::Relaxed)
     }
 
     pub fn route(&self) -> Option<&'static RouteSeries> {

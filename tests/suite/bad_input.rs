@@ -193,6 +193,20 @@ async fn slow_loris_and_idlers_are_cut_off() {
 }
 
 #[tokio::test]
+async fn bodies_that_do_not_arrive_in_time_are_their_senders_fault() {
+    let limits = Limits { request_time: Duration::from_millis(50), ..Limits::default() };
+    let house = House::with(Options { limits, ..Options::default() });
+    for framing in ["content-length: 9\r\n\r\nabc", "transfer-encoding: chunked\r\n\r\n9\r\nabc"] {
+        let request = format!(
+            "POST /api/collections/users/auth-with-password HTTP/1.1\r\nhost: a\r\n\
+             content-type: application/json\r\nconnection: close\r\n{framing}"
+        );
+        check_refused(&say(&house, request.as_bytes()).await, 408, "timed_out");
+    }
+    check_alive(&house).await;
+}
+
+#[tokio::test]
 async fn odd_methods_are_not_found() {
     let house = House::new();
     for method in ["BREW", "TRACE", "PROPFIND", "get"] {

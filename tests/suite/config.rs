@@ -188,3 +188,14 @@ fn reference_pages_are_what_the_binary_says() {
         assert!(said == kept, "stale: run `holdall {line} > web/docs/{page}`");
     }
 }
+
+#[test]
+fn other_algorithms_than_ours_are_not_passed_over_in_silence() {
+    let other = check().env("JWT_ALGORITHM", "HS256").run();
+    let ours = check().env("JWT_ALGORITHM", "RS256").run();
+
+    assert_eq!((other.code, ours.code), (0, 0), "{other:?} {ours:?}");
+    let words = |done: &Done| format!("{}{}", done.out, done.err);
+    assert!(words(&other).contains("tokens are signed with RS256"), "{other:?}");
+    assert!(!words(&ours).contains("tokens are signed with RS256"), "{ours:?}");
+}

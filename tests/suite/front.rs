@@ -73,6 +73,20 @@ async fn probes_answer_with_get_and_head() {
 }
 
 #[tokio::test]
+async fn files_are_counted_apart_from_what_is_not_there() {
+    let house = House::new();
+    for path in ["/", "/_/", "/_/nothing.js"] {
+        house.guest().get(path).await;
+    }
+    let metrics = house.guest().get("/metrics").await;
+    let metrics = String::from_utf8(metrics.bytes.to_vec()).unwrap();
+    for (route, status) in [("/{file}", 200), ("/_/{file}", 200), ("-", 404)] {
+        let series = format!(r#"{{method="GET",route="{route}",status="{status}"}}"#);
+        assert!(metrics.contains(&format!("http_requests_total{series}")), "{series}");
+    }
+}
+
+#[tokio::test]
 async fn http_2_is_spoken_to_those_who_know() {
     use http_body_util::{BodyExt, Empty};
     use hyper_util::rt::{TokioExecutor, TokioIo};

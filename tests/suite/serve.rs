@@ -158,6 +158,7 @@ fn a_second_server_on_port_or_data_is_refused_and_the_first_goes_on() {
 
     assert_eq!(port.code, 2, "{}", port.err);
     assert!(port.err.contains(&format!("cannot listen on {address}")), "{}", port.err);
+    assert!(port.err.contains("choose another address with --listen"), "{}", port.err);
     assert_eq!(data.code, 2, "{}", data.err);
     let pid = server.child.as_ref().unwrap().id().to_string();
     assert!(data.err.contains(&pid), "{}", data.err);
@@ -173,13 +174,28 @@ fn data_directories_that_cannot_be_used_are_refused() {
     std::fs::create_dir(&newer).unwrap();
     std::fs::write(newer.join("FORMAT"), format!("holdall 999 {:032x}\n", 7)).unwrap();
 
-    for (data, words) in [(&file, "file"), (&newer, "newer version")] {
+    // Not even root may make a directory there.
+    let sealed = PathBuf::from("/sys/kernel/holdall");
+    let sealed_words = "cannot use /sys/kernel/holdall: ";
+    for (data, words) in [(&file, "file"), (&newer, "newer version"), (&sealed, sealed_words)] {
         let refused = command("serve --listen 127.0.0.1:0", data).run();
 
         assert_eq!(refused.code, 2, "{}", refused.err);
         assert!(refused.err.contains(words), "{}", refused.err);
     }
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "not a directory");
+}
+
+#[test]
+fn ready_file_that_cannot_be_written_is_refused_before_anything_is_touched() {
+    let refused = Holdall::new("serve --listen 127.0.0.1:0 --ready-file nowhere/ready --data data");
+    let data = refused.home().join("data");
+    let (mut command, _home) = refused.into_command();
+    let done = Done::of(command.output().unwrap());
+
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.err.contains("cannot write the ready file nowhere/ready"), "{}", done.err);
+    assert!(!data.exists());
 }
 
 #[test]
