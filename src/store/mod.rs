@@ -167,7 +167,7 @@ where
         .0
         .lock()
         .iter()
-        .find_map(|(k, v, made)| (k == key && *v == value).then(|| made.clone()));
+        .find_map(|(k, v, made)| (k == key && is_same(v, &value)).then(|| made.clone()));
     if let Some(made) = found.and_then(|made| made.downcast::<T>().ok()) {
         return Ok(made);
     }
@@ -178,6 +178,11 @@ where
     }
     kept.push((key.to_vec(), value, made.clone()));
     Ok(made)
+}
+
+/// Mostly these are the same bytes in the same place.
+fn is_same(one: &Bytes, other: &Bytes) -> bool {
+    (one.as_ptr() == other.as_ptr() && one.len() == other.len()) || one == other
 }
 
 /// The one pure function that tells which derived entries a primary entry has. Run in the
