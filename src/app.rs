@@ -50,6 +50,9 @@ const RECORD_SHARE: u64 = 16;
 /// Least and most bytes of either.
 const RECORD_BYTES: (u64, u64) = (8 << 20, 256 << 20);
 
+/// Stretches of indexes get this part of what records get.
+const LEAF_PART: u64 = 4;
+
 /// Everything a request may need. Cheap to clone; a process may hold several.
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
@@ -382,6 +385,7 @@ fn store_options(options: &Options) -> store::Options {
         clock: Arc::new(move || u64::try_from(clock.now_ms()).unwrap_or(0) * 1000),
         cache_bytes: (memory / CACHE_SHARE).clamp(CACHE_BYTES.0, CACHE_BYTES.1),
         record_bytes,
+        leaf_bytes: record_bytes / LEAF_PART,
         column_bytes: usize::try_from(record_bytes).unwrap_or(usize::MAX),
         on_fatal: options.on_fatal.clone(),
         progress: options.progress.clone(),

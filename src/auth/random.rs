@@ -1,5 +1,7 @@
 //! Random text from the operating system: ids, token keys, first passwords.
 
+use std::cell::RefCell;
+
 /// Letters and digits that record ids are made of.
 pub const LOWER: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 /// Letters and digits of both cases.
@@ -20,6 +22,25 @@ pub fn text(alphabet: &[u8], length: usize) -> String {
     text
 }
 
+/// What is drawn at a time where a few bytes are wanted often: a system call for each would cost
+/// more than the rest of making an id.
+const DRAWN: usize = 256;
+
+/// A random number.
+pub fn number() -> u64 {
+    thread_local!(static DRAW: RefCell<([u8; DRAWN], usize)> = const { RefCell::new(([0; DRAWN], DRAWN)) });
+    DRAW.with_borrow_mut(|(bytes, used)| {
+        if *used == DRAWN {
+            fill(bytes);
+            *used = 0;
+        }
+        let (number, _) = bytes[*used..].split_first_chunk_mut::<8>().expect("8 divides DRAWN");
+        *used += 8;
+        // What was given away is known to somebody: it does not stay here.
+        u64::from_le_bytes(std::mem::take(number))
+    })
+}
+
 /// Fills `bytes` with random ones.
 pub fn fill(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the kernel gives random bytes once it has booted");
@@ -36,6 +57,12 @@ mod tests {
             assert_eq!(text.len(), length);
             assert!(text.bytes().all(|byte| LOWER.contains(&byte)));
         }
+    }
+
+    #[test]
+    fn numbers_do_not_come_again() {
+        let numbers: std::collections::HashSet<u64> = (0..10 * DRAWN).map(|_| number()).collect();
+        assert_eq!(numbers.len(), 10 * DRAWN);
     }
 
     #[test]

@@ -3,11 +3,14 @@
 //! What others may verify (`auth`) is RS256, under a key of the JWKS; what only we read back
 //! (files, links in mails) is HS256 under the instance secret.
 
+use std::any::Any;
 use std::sync::Arc;
 
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +18,7 @@ use crate::auth::keys::SigningKey;
 use crate::auth::seal;
 use crate::config::secret::Secret;
 
-/// Most verified tokens remembered, about 400 bytes each. One not remembered costs an RSA
+/// Most verified tokens remembered, about 1,500 bytes each. One not remembered costs an RSA
 /// verification, some 30 µs.
 const REMEMBERED_MAX: usize = 2048;
 /// Longest token that is looked at. Ours have some 700 bytes, or as much more as an e-mail address.
@@ -79,7 +82,33 @@ pub struct Tokens {
     /// Who signs, and for whom: set when other services verify our tokens.
     issuer: Option<String>,
     audience: Option<String>,
-    remembered: Cache<[u8; 32], Arc<Claims>>,
+    remembered: Cache<Box<str>, Arc<Verified>>,
+}
+
+/// A token whose signature was found good.
+pub struct Verified {
+    pub claims: Claims,
+    good_for: Mutex<Option<Standing>>,
+}
+
+/// What an account's epoch is made of: its record, and its collection.
+type Standing = (Bytes, Arc<dyn Any + Send + Sync>);
+
+impl Verified {
+    /// Whether it was found not to be revoked for exactly this record and collection.
+    pub fn is_good_for(&self, record: &Bytes, collection: &Arc<impl Any + Send + Sync>) -> bool {
+        self.good_for.lock().as_ref().is_some_and(|(known, of)| {
+            known.as_ptr() == record.as_ptr()
+                && known.len() == record.len()
+                && Arc::as_ptr(of).cast::<()>() == Arc::as_ptr(collection).cast::<()>()
+        })
+    }
+
+    /// Remembers that it is not revoked for them. Both are held, so that nothing else takes their
+    /// place in memory.
+    pub fn found_good_for(&self, record: &Bytes, collection: &Arc<impl Any + Send + Sync>) {
+        *self.good_for.lock() = Some((record.clone(), collection.clone()));
+    }
 }
 
 impl Kind {
@@ -148,21 +177,31 @@ impl Tokens {
 
     /// Returns what `token` says if it is one of ours, of that kind, and not expired. Whether it was
     /// revoked is for whoever knows the account: see `Claims::epoch`.
-    pub fn read(&self, ring: &Ring, token: &str, kind: Kind, now_ms: i64) -> Option<Arc<Claims>> {
+    pub fn read(&self, ring: &Ring, token: &str, kind: Kind, now_ms: i64) -> Option<Arc<Verified>> {
         if token.len() > LENGTH_MAX {
             return None;
         }
-        let digest = digest::digest(&digest::SHA256, token.as_bytes());
-        let digest: [u8; 32] = digest.as_ref().try_into().expect("a SHA-256 has 32 bytes");
-        let claims = match self.remembered.get(&digest) {
-            Some(claims) => claims,
+        let verified = match self.remembered.get(token) {
+            Some(verified) => verified,
             None => {
-                let claims = Arc::new(self.verify(ring, token)?);
-                self.remembered.insert(digest, claims.clone());
-                claims
+                let claims = self.verify(ring, token)?;
+                let verified = Arc::new(Verified { claims, good_for: Mutex::default() });
+                self.remembered.insert(token.into(), verified.clone());
+                verified
             }
         };
-        (claims.kind == kind && claims.exp > now_ms.div_euclid(1000)).then_some(claims)
+        let claims = &verified.claims;
+        (claims.kind == kind && claims.exp > now_ms.div_euclid(1000)).then_some(verified)
+    }
+
+    /// Whether `token` calls itself one of an account of `collection` (its id). It may lie: good for
+    /// passing over whoever does not even say so.
+    pub fn claims_to_be_of(token: &str, collection: &str) -> bool {
+        let payload = token.split('.').nth(1).unwrap_or_default();
+        match URL_SAFE_NO_PAD.decode(payload) {
+            Ok(claims) => memchr::memmem::find(&claims, collection.as_bytes()).is_some(),
+            Err(_) => false,
+        }
     }
 
     /// Forgets what was verified: a key was taken out of the ring.
@@ -236,10 +275,10 @@ mod tests {
             let token = tokens.issue(&RING, claims(kind)).unwrap();
             for _ in ["verified", "remembered"] {
                 let read = |kind, now_ms| tokens.read(&RING, &token, kind, now_ms);
-                assert_eq!(read(kind, NOW_MS).as_deref(), Some(&claims(kind)));
-                assert_eq!(read(kind, NOW_MS + 59_999).as_deref(), Some(&claims(kind)));
-                assert_eq!(read(kind, NOW_MS + 60_000), None);
-                assert_eq!(read(Kind::PasswordReset, NOW_MS), None);
+                assert_eq!(read(kind, NOW_MS).unwrap().claims, claims(kind));
+                assert_eq!(read(kind, NOW_MS + 59_999).unwrap().claims, claims(kind));
+                assert!(read(kind, NOW_MS + 60_000).is_none());
+                assert!(read(Kind::PasswordReset, NOW_MS).is_none());
             }
         }
     }
@@ -296,7 +335,7 @@ mod tests {
                 .unwrap(),
         ];
         for token in cases {
-            assert_eq!(tokens.read(&RING, &token, Kind::Auth, NOW_MS), None, "{token}");
+            assert!(tokens.read(&RING, &token, Kind::Auth, NOW_MS).is_none(), "{token}");
         }
     }
 
@@ -309,6 +348,29 @@ mod tests {
         assert!(ours().read(&RING, &token, Kind::Auth, NOW_MS).is_some());
         assert!(tokens().read(&RING, &token, Kind::Auth, NOW_MS).is_none());
         assert!(ours().read(&RING, &plain, Kind::Auth, NOW_MS).is_none());
+    }
+
+    #[test]
+    fn a_token_says_whose_it_claims_to_be() {
+        let token = tokens().issue(&RING, claims(Kind::Auth)).unwrap();
+        assert!(Tokens::claims_to_be_of(&token, "pbc_3175637221"));
+        assert!(!Tokens::claims_to_be_of(&token, "pbc_3142635823"));
+        assert!(!Tokens::claims_to_be_of("pbc_3175637221", "pbc_3175637221"));
+    }
+
+    #[test]
+    fn a_token_is_good_for_what_it_was_found_good_for_and_nothing_else() {
+        let tokens = tokens();
+        let token = tokens.issue(&RING, claims(Kind::Auth)).unwrap();
+        let verified = tokens.read(&RING, &token, Kind::Auth, NOW_MS).unwrap();
+        let (record, collection) = (Bytes::from(vec![1, 2]), Arc::new(1));
+        assert!(!verified.is_good_for(&record, &collection));
+
+        verified.found_good_for(&record, &collection);
+
+        assert!(verified.is_good_for(&record, &collection));
+        assert!(!verified.is_good_for(&Bytes::from(vec![1, 2]), &collection));
+        assert!(!verified.is_good_for(&record, &Arc::new(1)));
     }
 
     #[test]
@@ -326,8 +388,8 @@ mod tests {
         #[test]
         fn no_text_makes_reading_panic(text in ".{0,200}", dots in "[A-Za-z0-9_-]{0,40}(\\.[A-Za-z0-9_-]{0,40}){0,4}") {
             let tokens = tokens();
-            prop_assert_eq!(tokens.read(&RING, &text, Kind::Auth, NOW_MS), None);
-            prop_assert_eq!(tokens.read(&RING, &dots, Kind::Auth, NOW_MS), None);
+            prop_assert!(tokens.read(&RING, &text, Kind::Auth, NOW_MS).is_none());
+            prop_assert!(tokens.read(&RING, &dots, Kind::Auth, NOW_MS).is_none());
         }
 
         #[test]
@@ -339,7 +401,7 @@ mod tests {
             changed.replace_range(at..=at, &to.to_string());
             // The last character of a signature carries bits that decode to nothing.
             prop_assume!(changed != token && at + 1 < token.len());
-            prop_assert_eq!(tokens.read(&RING, &changed, Kind::Auth, NOW_MS), None);
+            prop_assert!(tokens.read(&RING, &changed, Kind::Auth, NOW_MS).is_none());
         }
     }
 }

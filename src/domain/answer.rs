@@ -74,6 +74,9 @@ fn put_all(
 ) -> Result<()> {
     let mut writer = Writer::new(read, schema, request);
     let names = look.pick.as_ref().and_then(Pick::names);
+    if look.pick.is_none() {
+        out.reserve(records.iter().map(Record::length).sum::<usize>() + records.len());
+    }
     let mut expand: Option<(Arc<Collection>, Expand)> = None;
     for (at, record) in records.iter().enumerate() {
         if at > 0 {

@@ -50,6 +50,7 @@ fn derive_record(read: &dyn Read, number: u32, value: &[u8], derived: &mut Deriv
     let schema = Schema::load(read)?;
     let Some(collection) = schema.by_number(number) else { return Ok(()) };
     let record = Record::from_stored(collection.clone(), Bytes::copy_from_slice(value))?;
+    record.check()?;
     derived.counts.push(keys::record_count(number));
     for index in collection.kept_indexes() {
         if !covers(read, index, &record)? {

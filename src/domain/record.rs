@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::domain::Result;
 use crate::domain::json;
 use crate::domain::schema::Collection;
+use crate::domain::{Error, Result};
 
 mod encoding;
 mod shape;
@@ -54,6 +54,14 @@ impl Record {
         Ok(Self { collection, bytes })
     }
 
+    /// Refuses a record that is not text throughout.
+    pub fn check(&self) -> Result<()> {
+        if encoding::is_text(&self.bytes, self.collection.shape().separators.len()) {
+            return Ok(());
+        }
+        Err(Error::Broken(format!("record of {}: not text", self.collection.id)))
+    }
+
     /// Encodes `values` in today's layout. `stamp` orders records by creation.
     pub fn encode(collection: &Arc<Collection>, stamp: u64, values: &Values) -> Self {
         let mut builder = encoding::Builder::new(collection, stamp);
@@ -78,6 +86,11 @@ impl Record {
 
     pub fn collection(&self) -> &Arc<Collection> {
         &self.collection
+    }
+
+    /// About how long its JSON is.
+    pub fn length(&self) -> usize {
+        self.collection.shape().prefix.len() + self.bytes.len()
     }
 
     /// The bytes to put under the record's key.

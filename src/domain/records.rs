@@ -47,22 +47,22 @@ pub fn create(tx: &mut Tx, request: &Request, collection: &str, body: &Body) -> 
         return Err(Error::Bad(CREATE_FAILED.to_owned()));
     }
     let mut problems = checks::problems(tx, &schema, &collection, None, &draft)?;
+    let mut record = candidate;
     if has_passwords(&collection) {
         let scope = query::Scope { read: tx, schema: &schema, request: &request };
-        let (collection, subject) = (&*collection, &candidate);
-        let change = Change { scope: &scope, collection, subject, old: None };
+        let change = Change { scope: &scope, collection: &collection, subject: &record, old: None };
         accounts::accept(&change, &mut draft.values, &mut problems)?;
+        record = Record::encode(&collection, record.stamp(), &draft.values);
     }
     problems.check(CREATE_FAILED)?;
 
-    let record = Record::encode(&collection, candidate.stamp(), &draft.values);
     let key = keys::record(collection.number, record.id());
     if tx.get(&key)?.is_some() {
         let taken = Problems::one("id", "validation_not_unique", "Is taken already.");
         return taken.check(CREATE_FAILED).map(|()| record);
     }
     checks::unique(tx, &record)?.check(CREATE_FAILED)?;
-    tx.put(&key, record.stored().clone())?;
+    tx.put_new(&key, record.stored().clone())?;
     Ok(record)
 }
 

@@ -11,6 +11,8 @@ use crate::query::budget::Spent;
 
 /// The id of the collection of superusers, which clients know by heart.
 pub const SUPERUSERS: &str = "_superusers";
+/// What its id comes to.
+pub const SUPERUSERS_ID: &str = "pbc_3142635823";
 
 /// Who is asking.
 #[derive(Debug, Clone, Default)]

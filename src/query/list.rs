@@ -7,7 +7,7 @@ use crate::domain::record::Record;
 use crate::domain::schema::Collection;
 use crate::query::best::{self, Best};
 use crate::query::bind::{self, Texts};
-use crate::query::columns::Columns;
+use crate::query::columns::{Columns, Wants};
 use crate::query::evaluate::Evaluator;
 use crate::query::fold;
 use crate::query::plan::{self, Walk};
@@ -71,6 +71,13 @@ struct Found {
     columns: bool,
 }
 
+/// What is looked at to answer.
+enum Way<'a> {
+    Records,
+    Columns(Box<Columns<'a>>),
+    Neither,
+}
+
 /// A list with everything known that its answer depends on.
 struct Asked<'a> {
     search: &'a Search<'a>,
@@ -106,43 +113,80 @@ impl Asked<'_> {
                 false if self.list.total => 2 * FEW as u64,
                 false => search.worth()?,
             };
-            if let Some(found) = self.along(walk, exact, patience)? {
+            if let Some(found) = self.along(walk, exact, patience, self.list.total)? {
                 return Ok(found);
             }
         }
         self.gathered()
     }
 
-    /// By an index that fills the page at once, or by columns; `None` when neither is at hand, or an
-    /// index leads to so few records that reading those is the shortest way.
+    /// By an index that fills the page at once, by columns, or the page by the one and the total by
+    /// the others; `None` when none is at hand, or an index leads to so few records that reading
+    /// those is the shortest way.
     fn shortly(&self) -> Result<Option<Found>> {
-        let search = self.search;
-        let until = self.list.offset.saturating_add(self.list.limit);
-        if until <= SOON && (!self.list.total || search.conjuncts.is_empty()) {
-            let ordered = |walk: &'_ &Walk| search.order(walk).is_some();
-            let walks = search.walks.iter().filter(ordered);
-            if let Some(walk) = walks.max_by_key(|walk| (walk.fixed, walk.narrow)) {
-                let patience = 4 * until + SOON;
-                let exact = search.is_exact(walk);
-                if let Some(found) = self.along(walk, exact, patience)? {
-                    return Ok(Some(found));
+        let walk = self.short_walk();
+        let counts = self.list.total && !self.search.conjuncts.is_empty();
+        if let Some(walk) = walk.filter(|_| !counts)
+            && let Some(found) = self.along_shortly(walk)?
+        {
+            return Ok(Some(found));
+        }
+        if let Some(walk) = walk.filter(|_| counts) {
+            match self.columns(Wants::Total)? {
+                Way::Records => return Ok(None),
+                Way::Neither => {}
+                Way::Columns(columns) => {
+                    if let Some(found) = self.along_shortly(walk)? {
+                        let total = columns.total()?;
+                        return Ok(Some(Found { total, columns: true, ..found }));
+                    }
                 }
             }
         }
-        let known = Columns::of(search, false)?;
-        let few = known.as_ref().map_or(FEW, |columns| (columns.cost / 8).min(FEW));
-        if few > FEWER && search.leads_to(few)? {
-            return Ok(None);
-        }
-        let made = if known.is_none() { Columns::of(search, true)? } else { known };
-        let Some(columns) = made else { return Ok(None) };
+        let Way::Columns(columns) = self.columns(Wants::Page)? else { return Ok(None) };
         let found = columns.page(self.list)?;
         Ok(Some(Found { total: found.total, records: found.records, index: None, columns: true }))
     }
 
+    /// An index in the order wanted, if the page lies near its beginning.
+    fn short_walk(&self) -> Option<&Walk<'_>> {
+        let until = self.list.offset.saturating_add(self.list.limit);
+        let ordered = |walk: &&Walk| self.search.order(walk).is_some();
+        let walks = self.search.walks.iter().filter(|_| until <= SOON).filter(ordered);
+        walks.max_by_key(|walk| (walk.fixed, walk.narrow))
+    }
+
+    /// The page by an index, unless that takes long.
+    fn along_shortly(&self, walk: &Walk) -> Result<Option<Found>> {
+        let until = self.list.offset.saturating_add(self.list.limit);
+        let all = self.search.conjuncts.is_empty();
+        let patience = 4 * until + SOON;
+        self.along(walk, self.search.is_exact(walk), patience, self.list.total && all)
+    }
+
+    /// The columns that help, made if need be, unless it is quicker to read the few records that an
+    /// index leads to.
+    fn columns(&self, wants: Wants) -> Result<Way<'_>> {
+        let search = self.search;
+        let known = Columns::of(search, false, wants)?;
+        let few = known.as_ref().map_or(FEW, |columns| (columns.cost / 8).min(FEW));
+        if few > FEWER && search.leads_to(few)? {
+            return Ok(Way::Records);
+        }
+        let made = if known.is_none() { Columns::of(search, true, wants)? } else { known };
+        Ok(made.map_or(Way::Neither, |columns| Way::Columns(Box::new(columns))))
+    }
+
     /// Follows an index that has the order wanted, and stops as soon as the page is full and the
-    /// total known. `None` when `patience` records were read and there is no end in sight.
-    fn along(&self, walk: &Walk, exact: bool, patience: u64) -> Result<Option<Found>> {
+    /// total known, if it is to count. `None` when `patience` records were read and there is no end
+    /// in sight.
+    fn along(
+        &self,
+        walk: &Walk,
+        exact: bool,
+        patience: u64,
+        counts: bool,
+    ) -> Result<Option<Found>> {
         let search = self.search;
         let Some(order) = search.order(walk) else { return Ok(None) };
         let all = search.conjuncts.is_empty() && self.after.is_none();
@@ -176,12 +220,12 @@ impl Asked<'_> {
                 }
             }
             found.total += 1;
-            Ok(found.total >= until && (!self.list.total || all))
+            Ok(found.total >= until && (!counts || all))
         })?;
         if lost {
             return Ok(None);
         }
-        if all && self.list.total {
+        if all && counts {
             found.total = search.count()?;
         }
         Ok(Some(found))

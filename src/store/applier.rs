@@ -12,13 +12,13 @@ use crate::store::shared::Shared;
 use crate::store::state::{Applied, State};
 
 /// How long groups gather before they are applied: a key written often is then applied once.
-const LAG: Duration = Duration::from_millis(20);
+const LAG: Duration = Duration::from_millis(250);
 /// Bytes in the window above which the applier does not wait for that.
-const LAG_BYTES: usize = 2 << 20;
+const LAG_BYTES: usize = 16 << 20;
 /// Most groups applied in one round.
 const ROUND_GROUPS: usize = 4_096;
 /// Time between two claims of how far the state is. What is not claimed is replayed.
-const CLAIM: Duration = Duration::from_millis(60);
+const CLAIM: Duration = Duration::from_millis(500);
 
 impl Shared {
     /// Called by the leader when its group is visible.
@@ -60,8 +60,10 @@ impl Shared {
         }
         let Some(applied) = last else { return Ok(None) };
         let done = position::end_of(applied.seq);
+        self.leaves.begin();
         self.state.apply(&merged, done)?;
         self.cache.applied(&merged);
+        self.leaves.applied(&merged);
         let keys: Vec<&Bytes> = merged.keys().collect();
         let freed = self.window.retire(&keys, done);
         self.applied.store(done, SeqCst);
@@ -118,22 +120,17 @@ impl Shared {
         if closing { state.flush() } else { Ok(()) }
     }
 
-    /// Sleeps until there is something to do; for a moment if there soon will be.
+    /// Sleeps until there is something to do, and then while more may come of which one round is
+    /// cheaper than many: neighbours in sled's tree are written together.
     fn rest(&self, claim_due: bool) {
-        let is_idle = self.log.lock().is_empty() && !claim_due;
         let mut woken = self.wake.0.lock();
-        if !*woken && !self.stop.load(SeqCst) {
-            if is_idle {
-                self.wake.1.wait_for(&mut woken, Duration::from_secs(60));
-            } else {
-                self.wake.1.wait_for(&mut woken, LAG);
-            }
+        let is_idle = self.log.lock().is_empty() && !claim_due;
+        if is_idle && !*woken && !self.stop.load(SeqCst) {
+            self.wake.1.wait_for(&mut woken, Duration::from_secs(60));
         }
+        let until = Instant::now() + LAG;
+        let is_patient = || !self.stop.load(SeqCst) && self.window_bytes.load(SeqCst) <= LAG_BYTES;
+        while is_patient() && !self.wake.1.wait_until(&mut woken, until).timed_out() {}
         *woken = false;
-        drop(woken);
-        if is_idle && !self.stop.load(SeqCst) {
-            // The first group after a rest: let more come before touching the state.
-            std::thread::sleep(LAG);
-        }
     }
 }

@@ -59,6 +59,11 @@ pub fn document(name: &str) -> Vec<u8> {
     key
 }
 
+/// All entries of indexes lie from here on,
+pub const FIRST_INDEX: &[u8] = &[0x90];
+/// and before this.
+pub const BEHIND_INDEXES: &[u8] = &[0x91];
+
 /// Derived: prefix of one index of a collection. Entries: prefix + encoded columns + id.
 pub fn index(collection: u32, index: u32) -> Vec<u8> {
     let mut key = indexes(collection);

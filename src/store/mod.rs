@@ -22,6 +22,7 @@ mod home;
 mod journal;
 pub mod keys;
 mod layers;
+mod leaves;
 mod load;
 #[cfg(test)]
 mod model;

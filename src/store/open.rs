@@ -32,6 +32,8 @@ pub struct Options {
     pub cache_bytes: u64,
     /// What is kept in memory of records read from a state on disk.
     pub record_bytes: u64,
+    /// What is kept in memory of its indexes.
+    pub leaf_bytes: u64,
     /// What columns of values may take in memory.
     pub column_bytes: usize,
     /// What the latest groups may take in memory before the oldest snapshot ends.
@@ -58,6 +60,7 @@ impl Options {
             clock: Arc::new(system_clock),
             cache_bytes: 64 << 20,
             record_bytes: 32 << 20,
+            leaf_bytes: 8 << 20,
             column_bytes: 64 << 20,
             window_bytes: 32 << 20,
             segment_bytes: 16 << 20,

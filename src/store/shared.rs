@@ -17,6 +17,7 @@ use crate::store::batch::Writes;
 use crate::store::cache::Cache;
 use crate::store::commit::{Core, Queue};
 use crate::store::directory::Directory;
+use crate::store::leaves::Leaves;
 use crate::store::open::{Clock, Options};
 use crate::store::rolls::Rolls;
 use crate::store::state::State;
@@ -51,6 +52,7 @@ pub(super) struct Shared {
     pub memos: Memos,
     /// What was read of a state on disk.
     pub cache: Cache,
+    pub leaves: Leaves,
     pub rolls: Rolls,
     pub clock: Clock,
     pub options: Options,
@@ -106,6 +108,7 @@ impl Shared {
             derive: parts.options.derive.clone(),
             memos: Memos::default(),
             cache: Cache::new(parts.options.record_bytes),
+            leaves: Leaves::new(parts.options.leaf_bytes),
             rolls: Rolls::default(),
             clock: parts.options.clock.clone(),
             stamp: AtomicU64::new(parts.stamp),

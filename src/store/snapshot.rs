@@ -142,10 +142,19 @@ impl View {
             order,
             limit,
             |range, limit| self.shared.window.page(range, order, self.at, limit),
-            |range, limit| self.shared.state.scan(range, order, limit),
+            |range, limit| self.below(range, order, limit),
         );
         self.is_alive()?;
         found
+    }
+
+    /// Entries as the state has them.
+    fn below(&self, range: &Range, order: Order, limit: usize) -> Result<Vec<(Bytes, Bytes)>> {
+        let State::Sled(state) = &self.shared.state else {
+            return self.shared.state.scan(range, order, limit);
+        };
+        let ask = |range: &Range, limit| state.scan(range, order, limit);
+        self.shared.leaves.scan(range, order, limit, self.pinned, ask)
     }
 
     pub fn count(&self, counter: &[u8]) -> Result<u64> {

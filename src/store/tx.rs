@@ -128,19 +128,27 @@ impl Tx {
     /// The same, and leaves word of what this took away for readers of the journal: nothing else
     /// keeps old values.
     pub fn replace_with(&mut self, key: &[u8], value: impl Into<Bytes>, undo: Bytes) -> Result<()> {
+        let old = if self.mode == Mode::Rebuild { None } else { self.get(key)? };
+        self.set(key, value.into(), undo, old)
+    }
+
+    /// Puts `value` under a primary key that the rule has found free: spares a second look.
+    pub fn put_new(&mut self, key: &[u8], value: impl Into<Bytes>) -> Result<()> {
+        debug_assert!(matches!(self.get(key), Ok(None) | Err(_)), "the key is taken");
+        self.set(key, value.into(), Bytes::new(), None)
+    }
+
+    fn set(&mut self, key: &[u8], value: Bytes, undo: Bytes, old: Option<Bytes>) -> Result<()> {
         debug_assert!(!keys::is_derived(key), "derived keys are never put by rules");
-        let (key, value) = (Bytes::copy_from_slice(key), value.into());
+        let key = Bytes::copy_from_slice(key);
         let bytes = key.len() + value.len() + undo.len();
         self.note_op(Op::Put { key: key.clone(), value: value.clone(), undo }, bytes)?;
-        if self.mode == Mode::Rebuild {
-            self.batch.writes.insert(key, Some(value));
-            return Ok(());
+        if self.mode != Mode::Rebuild {
+            let before = self.derived(&key, old.as_deref())?;
+            let after = self.derived(&key, Some(&value))?;
+            self.replace(before, after);
         }
-        let old = self.get(&key)?;
-        let before = self.derived(&key, old.as_deref())?;
-        let after = self.derived(&key, Some(&value))?;
         self.batch.writes.insert(key, Some(value));
-        self.replace(before, after);
         Ok(())
     }
 

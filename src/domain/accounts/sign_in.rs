@@ -84,12 +84,12 @@ pub fn refresh(
     let (schema, collection) = auth_collection(read, collection)?;
     let token = tokens::bare(token);
     let taken = tokens::take(read, safe, token, Kind::Auth, request.now_ms)?;
-    let Some((claims, account)) = taken else { return Err(Error::SignedOut) };
+    let Some((taken, account)) = taken else { return Err(Error::SignedOut) };
     if account.collection().id != collection.id {
         return Err(Error::Forbidden("The token belongs to another collection."));
     }
     admit(&Scope { read, schema: &schema, request }, &account)?;
-    if claims.refreshable != Some(true) {
+    if taken.claims.refreshable != Some(true) {
         return Ok(SignedIn { token: token.to_owned(), account });
     }
     signed_in(read, safe, request, account, Some(true), None)

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::auth::Safe;
 use crate::auth::epoch;
-use crate::auth::tokens::{Claims, Kind};
+use crate::auth::tokens::{Claims, Kind, Tokens, Verified};
 use crate::domain::Error;
 use crate::domain::Result;
 use crate::domain::fields::{AuthOptions, TokenSettings};
 use crate::domain::record::Record;
-use crate::domain::request::Caller;
+use crate::domain::request::{Caller, SUPERUSERS_ID};
 use crate::domain::schema::Schema;
 use crate::domain::signing;
 use crate::store::Read;
@@ -65,9 +65,10 @@ pub fn take(
     token: &str,
     kind: Kind,
     now_ms: i64,
-) -> Result<Option<(Arc<Claims>, Record)>> {
+) -> Result<Option<(Arc<Verified>, Record)>> {
     let ring = signing::ring(read, safe)?;
-    let Some(claims) = safe.tokens.read(&ring, token, kind, now_ms) else { return Ok(None) };
+    let Some(token) = safe.tokens.read(&ring, token, kind, now_ms) else { return Ok(None) };
+    let claims = &token.claims;
     let schema = Schema::load(read)?;
     let collection = schema.find(&claims.collection_id).filter(|found| {
         // By id only: a token must not move to whatever took its collection's name.
@@ -78,8 +79,14 @@ pub fn take(
         return Ok(None);
     };
     let account = Record::from_stored(collection.clone(), bytes)?;
-    let genuine = epoch_of(options(&account)?, &account, kind) == claims.epoch;
-    Ok(genuine.then_some((claims, account)))
+    if token.is_good_for(account.stored(), collection) {
+        return Ok(Some((token, account)));
+    }
+    if epoch_of(options(&account)?, &account, kind) != claims.epoch {
+        return Ok(None);
+    }
+    token.found_good_for(account.stored(), collection);
+    Ok(Some((token, account)))
 }
 
 /// Returns who holds `token` (the `Authorization` header, with or without `Bearer`): a guest when
@@ -91,6 +98,11 @@ pub fn caller(read: &dyn Read, safe: &Safe, token: &str, now_ms: i64) -> Result<
     }
     let taken = take(read, safe, token, Kind::Auth, now_ms)?;
     Ok(taken.map_or(Caller::Guest, |(_, account)| Caller::Account(account)))
+}
+
+/// Whether the token of an `Authorization` header calls its holder a superuser. It may lie.
+pub fn claims_superuser(header: &str) -> bool {
+    Tokens::claims_to_be_of(bare(header), SUPERUSERS_ID)
 }
 
 /// The token of an `Authorization` header.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::domain::collections;
 use crate::domain::derive::Derive;
 use crate::domain::record::Record;
-use crate::domain::request::Caller;
+use crate::domain::request::{Caller, SUPERUSERS_ID};
 use crate::domain::schema::{Collection, Schema};
 use crate::domain::{Error, Result};
 use crate::store::{Order, Range, Read, Store, keys};
@@ -276,7 +276,7 @@ fn a_fresh_store_gets_its_system_collections_once() {
         store.write(|tx| collections::bootstrap(tx, NOW)).unwrap();
         let schema = Schema::load(&store.snapshot()).unwrap();
         assert_eq!(schema.collections().count(), 6);
-        assert_eq!(schema.find("_superusers").unwrap().id, "pbc_3142635823");
+        assert_eq!(schema.find("_superusers").unwrap().id, SUPERUSERS_ID);
         assert_eq!(schema.find("_mfas").unwrap().id, "pbc_2279338944");
         assert_eq!(schema.find("users").unwrap().id, "_pb_users_auth_");
     }

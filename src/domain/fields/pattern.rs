@@ -7,6 +7,8 @@ use regex::Regex;
 use regex::RegexBuilder;
 use serde::{Deserialize, Serialize};
 
+use crate::auth::random;
+
 /// Largest compiled expression: a schema must not be able to take the memory of the server.
 const COMPILED_LIMIT_BYTES: usize = 1 << 20;
 /// Longest text that may be generated, and most repetitions a generating pattern may ask for.
@@ -196,7 +198,7 @@ fn below(bound: usize) -> usize {
     let bound = bound.max(1) as u64;
     let rest = u64::MAX - u64::MAX % bound;
     loop {
-        let drawn = getrandom::u64().expect("the system has randomness");
+        let drawn = random::number();
         if drawn < rest {
             return (drawn % bound) as usize;
         }

@@ -37,12 +37,21 @@ impl Bits {
         self.0[row / 64] |= 1 << (row % 64);
     }
 
-    pub fn and(&mut self, other: &Self) {
-        self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word &= other);
+    /// Drops the rows that `wanted` says no to.
+    pub fn retain(&mut self, wanted: impl Fn(usize) -> bool) {
+        for (number, word) in self.0.iter_mut().enumerate() {
+            let mut left = *word;
+            while left != 0 {
+                if !wanted(number * 64 + left.trailing_zeros() as usize) {
+                    *word &= !(left & left.wrapping_neg());
+                }
+                left &= left - 1;
+            }
+        }
     }
 
-    pub fn or(&mut self, other: &Self) {
-        self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word |= other);
+    pub fn and(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word &= other);
     }
 
     pub fn without(&mut self, other: &Self) {
@@ -51,10 +60,6 @@ impl Bits {
 
     pub fn count(&self) -> usize {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.iter().all(|word| *word == 0)
     }
 
     /// The rows, in order.

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use parking_lot::RwLock;
 
@@ -30,11 +31,17 @@ pub enum Source {
     Stamp,
 }
 
+/// The values of a column, block by block.
+pub type Blocks = Arc<Vec<Option<Arc<Taken>>>>;
+
 /// One field of all rows.
 #[derive(Default)]
 pub struct Column {
-    pub blocks: RwLock<Vec<Option<Arc<Taken>>>>,
+    /// A query works on what it finds here at its beginning: one look for all blocks.
+    pub blocks: RwLock<Blocks>,
     pub words: RwLock<Words>,
+    /// What the blocks take in memory.
+    pub bytes: AtomicUsize,
 }
 
 /// The different values of a column that has few. Grows only: the number of a word never changes.

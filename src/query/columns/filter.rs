@@ -8,12 +8,17 @@ use crate::query::ast::Op;
 use crate::query::columns::bits::Bits;
 use crate::query::columns::block::{Data, Source, Taken, is_columnar, text_of};
 use crate::query::columns::find::Needle;
+use crate::query::columns::taking::Held;
 use crate::query::compare;
 use crate::query::pattern::commonness;
 use crate::query::tree::{Node, Test, Value};
 use crate::store::BLOCK;
 use crate::store::codec::Datum;
 
+/// Up to so many rows are looked at one by one: no more work than a look at the whole block.
+const FEW_ROWS: usize = 96;
+/// What may be expected of a column that tells nothing.
+const UNKNOWN: usize = 300;
 /// Up to so many accepted words are compared with each row; more are looked up.
 const FEW_WORDS: usize = 3;
 
@@ -62,25 +67,41 @@ impl<'a> Condition<'a> {
         }
     }
 
-    /// The rows of a block that satisfy it. `taken` are the columns' values in that block.
-    pub fn bits(&self, taken: &[Arc<Taken>], words: &[Arc<Vec<Datum<'static>>>]) -> Bits {
+    /// Leaves of `hits`, rows of a block, those that satisfy it. `taken` are the columns' values in
+    /// that block.
+    pub fn narrow(&self, hits: &mut Bits, taken: &[Held], words: &[Arc<Vec<Datum<'static>>>]) {
         match self {
             Self::And(list) => {
-                let mut bits = Bits::first(BLOCK);
                 for condition in list {
-                    if bits.is_empty() {
-                        break;
-                    }
-                    bits.and(&condition.bits(taken, words));
+                    condition.narrow(hits, taken, words);
                 }
-                bits
             }
             Self::Or(list) => {
-                let mut bits = Bits::NONE;
-                list.iter().for_each(|condition| bits.or(&condition.bits(taken, words)));
-                bits
+                let mut left = *hits;
+                for condition in list {
+                    let mut some = left;
+                    condition.narrow(&mut some, taken, words);
+                    left.without(&some);
+                }
+                hits.without(&left);
             }
-            Self::Test(asked) => asked.bits(&taken[asked.column], &words[asked.column]),
+            Self::Test(asked) => {
+                let (taken, words) = (&taken[asked.column], &words[asked.column]);
+                match hits.count() {
+                    0 => {}
+                    1..=FEW_ROWS => asked.keep(hits, taken, words),
+                    _ => hits.and(&asked.bits(taken, words)),
+                }
+            }
+        }
+    }
+
+    /// How many of a thousand rows may be expected to satisfy it, as far as that is easily told.
+    pub fn expected(&self, words: &[Arc<Vec<Datum<'static>>>]) -> usize {
+        match self {
+            Self::And(list) => list.iter().map(|one| one.expected(words)).min().unwrap_or(1000),
+            Self::Or(list) => list.iter().map(|one| one.expected(words)).sum::<usize>().min(1000),
+            Self::Test(asked) => asked.expected(&words[asked.column]),
         }
     }
 }
@@ -127,7 +148,29 @@ impl Asked<'_> {
         bits
     }
 
-    fn of_words(&self, codes: &[u16; BLOCK], words: &[Datum<'static>]) -> Bits {
+    /// Drops the rows of `hits` that do not satisfy it.
+    fn keep(&self, hits: &mut Bits, taken: &Taken, words: &[Datum<'static>]) {
+        if let Data::Words(codes) = &taken.data {
+            self.judge(words);
+            let verdicts = self.verdicts.borrow();
+            hits.retain(|row| verdicts[usize::from(codes[row])]);
+        } else {
+            hits.retain(|row| self.holds(taken.value(row, words)));
+        }
+    }
+
+    fn expected(&self, words: &[Datum<'static>]) -> usize {
+        if words.is_empty() {
+            return UNKNOWN;
+        }
+        self.judge(words);
+        let verdicts = self.verdicts.borrow();
+        let accepted = verdicts.iter().filter(|verdict| **verdict).count();
+        accepted * 1000 / verdicts.len()
+    }
+
+    /// Finds out which of the words satisfy it.
+    fn judge(&self, words: &[Datum<'static>]) {
         let mut verdicts = self.verdicts.borrow_mut();
         while verdicts.len() < words.len() {
             let word = match &words[verdicts.len()] {
@@ -137,6 +180,11 @@ impl Asked<'_> {
             };
             verdicts.push(self.holds(word));
         }
+    }
+
+    fn of_words(&self, codes: &[u16; BLOCK], words: &[Datum<'static>]) -> Bits {
+        self.judge(words);
+        let verdicts = self.verdicts.borrow();
         let mut bytes = [0; BLOCK];
         let accepted = verdicts.iter().filter(|verdict| **verdict).count();
         if accepted <= FEW_WORDS {

@@ -7,10 +7,10 @@ use crate::domain::record::Record;
 use crate::query::best::Best;
 use crate::query::budget::VISIT;
 use crate::query::columns::bits::Bits;
-use crate::query::columns::block::{Source, Taken, is_columnar};
+use crate::query::columns::block::{Source, is_columnar};
 use crate::query::columns::filter::{Condition, place};
 use crate::query::columns::order::{Keys, Leaders};
-use crate::query::columns::taking::Taking;
+use crate::query::columns::taking::{Held, Taking};
 use crate::query::evaluate::Evaluator;
 use crate::query::search::Search;
 use crate::query::tree::{Node, SortKey, Value};
@@ -45,6 +45,15 @@ pub struct Columns<'a> {
     pub cost: usize,
 }
 
+/// What columns are asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Wants {
+    /// A page in order, and how many there are.
+    Page,
+    /// How many there are.
+    Total,
+}
+
 /// What was found: how many there are, and those on the page.
 pub struct Found {
     pub total: u64,
@@ -54,7 +63,7 @@ pub struct Found {
 impl<'a> Columns<'a> {
     /// The columns that help with this query; `None` if none would, or if they would have to be
     /// made and `make` says no.
-    pub fn of(search: &'a Search<'a>, make: bool) -> Result<Option<Self>> {
+    pub fn of(search: &'a Search<'a>, make: bool, wants: Wants) -> Result<Option<Self>> {
         let collection = search.collection;
         let mut sources = vec![Source::Stamp];
         let (mut conditions, mut residual) = (Vec::new(), Vec::new());
@@ -65,8 +74,15 @@ impl<'a> Columns<'a> {
             }
         }
         let asked: Vec<usize> = (1..sources.len()).collect();
-        let keys = keys(search, &mut sources);
-        if conditions.is_empty() && !(residual.is_empty() && keys.is_some()) {
+        let keys = match wants {
+            Wants::Page => keys(search, &mut sources),
+            Wants::Total => None,
+        };
+        let is_helpful = match wants {
+            Wants::Page => !conditions.is_empty() || (residual.is_empty() && keys.is_some()),
+            Wants::Total => residual.is_empty(),
+        };
+        if !is_helpful {
             return Ok(None);
         }
         let count = search.count()?;
@@ -86,7 +102,20 @@ impl<'a> Columns<'a> {
         if !search.scope.read.affords(cost) {
             return Ok(None);
         }
+        // What leaves few rows comes first: the others are then looked at one by one.
+        let words = taking.words();
+        conditions.sort_by_cached_key(|condition| condition.expected(&words));
         Ok(Some(Self { search, taking, conditions, residual, keys, cost }))
+    }
+
+    /// How many records match; nothing may be left that columns don't answer.
+    pub fn total(&self) -> Result<u64> {
+        let mut total = 0;
+        self.each(&mut |_, _, _, hits, fresh| {
+            total += (hits.count() + fresh.len()) as u64;
+            Ok(())
+        })?;
+        Ok(total)
     }
 
     /// How many records match, and those of the page in order.
@@ -163,16 +192,16 @@ impl<'a> Columns<'a> {
     fn each(&self, visit: Visit<'_>) -> Result<()> {
         let search = self.search;
         let mut at = Evaluator::new(search.scope, search.tree, search.spent);
+        let mut words = self.taking.words();
         for number in 0..self.taking.parts() {
             let part = self.taking.part(number)?;
+            if part.is_fresh {
+                words = self.taking.words();
+            }
             search.spent.add((BLOCK * part.taken.len()) as u64)?;
-            let words = self.taking.words();
             let mut hits = part.good;
             for condition in &self.conditions {
-                if hits.is_empty() {
-                    break;
-                }
-                hits.and(&condition.bits(&part.taken, &words));
+                condition.narrow(&mut hits, &part.taken, &words);
             }
             let mut fresh = Vec::new();
             for row in part.stale.rows() {
@@ -203,7 +232,7 @@ fn keys(search: &Search, sources: &mut Vec<Source>) -> Option<Vec<(usize, bool)>
 }
 
 type Visit<'v> = &'v mut dyn FnMut(
-    &[Arc<Taken>],
+    &[Held],
     &[Arc<Vec<Datum<'static>>>],
     usize,
     Bits,

@@ -7,7 +7,8 @@ use smallvec::SmallVec;
 
 use crate::domain::record::Record;
 use crate::query::columns::bits::Bits;
-use crate::query::columns::block::{Data, Taken};
+use crate::query::columns::block::Data;
+use crate::query::columns::taking::Held;
 use crate::query::evaluate::owned;
 use crate::store::BLOCK;
 use crate::store::codec::Datum;
@@ -53,7 +54,7 @@ impl<'o> Leaders<'o> {
     /// Adds the rows `hits` of block number `block`.
     pub fn add(
         &mut self,
-        taken: &[Arc<Taken>],
+        taken: &[Held],
         words: &[Arc<Vec<Datum<'static>>>],
         block: usize,
         hits: Bits,

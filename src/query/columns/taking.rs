@@ -1,13 +1,16 @@
 //! Takes the values of fields into columns, block by block, and keeps them as good as they must be.
 
+use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::domain::record::Record;
 use crate::domain::schema::Collection;
 use crate::query::columns::bits::Bits;
-use crate::query::columns::block::{Column, Source, Taken};
+use crate::query::columns::block::{Blocks, Column, Source, Taken};
 use crate::query::rows;
 use crate::query::{Result, Scope};
 use crate::store::codec::Datum;
@@ -28,16 +31,37 @@ pub struct Taking<'a> {
     pub rows: usize,
     sources: Vec<Source>,
     columns: Vec<Arc<Column>>,
+    /// What was there when the query began, by column.
+    known: Vec<Blocks>,
 }
 
 /// What is known of one block.
-pub struct Part {
+pub struct Part<'t> {
     /// By column.
-    pub taken: Vec<Arc<Taken>>,
+    pub taken: SmallVec<[Held<'t>; 4]>,
     /// Rows whose values in the columns are good.
     pub good: Bits,
     /// Rows that have to be read from their records.
     pub stale: Bits,
+    /// Whether some were taken just now: their words may be new.
+    pub is_fresh: bool,
+}
+
+/// The values of a column in a block: those that were there, or those that were taken just now.
+pub enum Held<'t> {
+    Known(&'t Taken),
+    Fresh(Arc<Taken>),
+}
+
+impl Deref for Held<'_> {
+    type Target = Taken;
+
+    fn deref(&self) -> &Taken {
+        match self {
+            Self::Known(taken) => taken,
+            Self::Fresh(taken) => taken,
+        }
+    }
 }
 
 impl<'a> Taking<'a> {
@@ -55,8 +79,9 @@ impl<'a> Taking<'a> {
             Source::Field(field) => u64::from(collection.fields[*field].slot) << 32 | layout,
         };
         let column = |source| rolled.roll.keep(name(source), Column::default);
-        let columns = sources.iter().map(column).collect();
-        Self { scope, collection, rolled, blocks, rows, sources, columns }
+        let columns: Vec<Arc<Column>> = sources.iter().map(column).collect();
+        let known = columns.iter().map(|column| column.blocks.read().clone()).collect();
+        Self { scope, collection, rolled, blocks, rows, sources, columns, known }
     }
 
     pub fn parts(&self) -> usize {
@@ -70,45 +95,34 @@ impl<'a> Taking<'a> {
 
     /// About how many bytes these columns have.
     pub fn bytes(&self, columns: &[usize]) -> usize {
-        let known = |column: &usize| -> usize {
-            let blocks = self.columns[*column].blocks.read();
-            blocks.iter().flatten().map(|taken| taken.bytes()).sum()
-        };
-        columns.iter().map(known).sum()
+        columns.iter().map(|column| self.columns[*column].bytes.load(Relaxed)).sum()
     }
 
     /// Whether every block was taken before.
     pub fn is_taken(&self) -> bool {
-        let whole = |column: &Arc<Column>| {
-            let blocks = column.blocks.read();
-            blocks.len() >= self.blocks.len() && blocks.iter().all(Option::is_some)
-        };
-        self.columns.iter().all(whole)
+        let whole =
+            |known: &Blocks| known.len() >= self.blocks.len() && known.iter().all(Option::is_some);
+        self.known.iter().all(whole)
     }
 
     /// The values of block number `number`.
-    pub fn part(&self, number: usize) -> Result<Part> {
+    pub fn part(&self, number: usize) -> Result<Part<'_>> {
         let block = &self.blocks[number];
         let rows = (self.rows - number * BLOCK).min(BLOCK);
-        let mut taken = Vec::with_capacity(self.columns.len());
-        let mut missing = Vec::new();
-        for (at, column) in self.columns.iter().enumerate() {
-            let found = column.blocks.read().get(number).cloned().flatten();
-            match found.filter(|taken| self.is_good_enough(taken, block, rows)) {
-                Some(found) => taken.push(Some(found)),
-                None => {
-                    taken.push(None);
-                    missing.push(at);
-                }
-            }
+        let known = |column: usize| {
+            let taken = self.known[column].get(number)?.as_deref();
+            taken.filter(|taken| self.is_good_enough(taken, block, rows))
+        };
+        let found: SmallVec<[Option<&Taken>; 4]> = (0..self.columns.len()).map(known).collect();
+        let is_fresh = found.iter().any(Option::is_none);
+        let records = if is_fresh { self.records(number * BLOCK, rows)? } else { Vec::new() };
+        let mut taken: SmallVec<[Held<'_>; 4]> = SmallVec::new();
+        for (at, found) in found.into_iter().enumerate() {
+            taken.push(match found {
+                Some(taken) => Held::Known(taken),
+                None => Held::Fresh(self.take(at, number, &records)),
+            });
         }
-        if !missing.is_empty() {
-            let records = self.records(number * BLOCK, rows)?;
-            for at in missing {
-                taken[at] = Some(self.take(at, number, &records));
-            }
-        }
-        let taken: Vec<Arc<Taken>> = taken.into_iter().flatten().collect();
         let oldest = taken.iter().map(|taken| taken.at).min().unwrap_or(0).min(self.rolled.at);
         let known = taken.iter().map(|taken| taken.rows).min().unwrap_or(0).min(rows);
         let mut stale = Bits::first(rows);
@@ -118,7 +132,7 @@ impl<'a> Taking<'a> {
         }
         let mut good = taken.first().map_or(Bits::NONE, |taken| taken.exists);
         good.without(&stale);
-        Ok(Part { taken, good, stale })
+        Ok(Part { taken, good, stale, is_fresh })
     }
 
     /// Whether few enough rows changed since, of those that could be taken anew.
@@ -135,6 +149,7 @@ impl<'a> Taking<'a> {
         let column = &self.columns[at];
         let taken = Arc::new(Taken::of(records, self.sources[at], column, self.rolled.at));
         let mut blocks = column.blocks.write();
+        let blocks = Arc::make_mut(&mut blocks);
         if blocks.len() <= number {
             blocks.resize(number + 1, None);
         }
@@ -142,6 +157,8 @@ impl<'a> Taking<'a> {
         if blocks[number].as_ref().is_none_or(|known| known.at <= taken.at) {
             let freed = blocks[number].as_ref().map_or(0, |known| known.bytes());
             self.rolled.roll.account(taken.bytes(), freed);
+            column.bytes.fetch_add(taken.bytes(), Relaxed);
+            column.bytes.fetch_sub(freed, Relaxed);
             blocks[number] = Some(taken.clone());
         }
         taken

@@ -9,7 +9,7 @@ use crate::domain::samples;
 use crate::query::best::Best;
 use crate::query::bind::{self, Texts};
 use crate::query::budget::Spent;
-use crate::query::columns::Columns;
+use crate::query::columns::{Columns, Wants};
 use crate::query::evaluate::Evaluator;
 use crate::query::rows;
 use crate::query::search::Search;
@@ -77,8 +77,11 @@ fn both(world: &World, snapshot: &Snapshot, list: &List) -> Option<[(u64, Vec<St
     let tree = bind::query(scope.schema, scope.request, collection, texts).unwrap();
     let spent = Spent::new(None);
     let search = Search::new(&scope, &tree, &spent);
-    let columns = Columns::of(&search, true).unwrap()?;
+    let columns = Columns::of(&search, true, Wants::Page).unwrap()?;
     let found = columns.page(list).unwrap();
+    if let Some(columns) = Columns::of(&search, true, Wants::Total).unwrap() {
+        assert_eq!(columns.total().unwrap(), found.total, "{}", list.filter);
+    }
 
     let mut at = Evaluator::new(&scope, &tree, &spent);
     let mut best = Best::new(&tree.sort, list.offset + list.limit);

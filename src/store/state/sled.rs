@@ -331,7 +331,6 @@ fn broken(error: sled::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
 
     use super::*;
 
@@ -345,14 +344,10 @@ mod tests {
             state.apply(&writes, position).unwrap();
         };
         put(1);
-        let done = AtomicBool::new(false);
 
         std::thread::scope(|scope| {
-            scope.spawn(|| {
-                (2..2_000).for_each(put);
-                done.store(true, Relaxed);
-            });
-            while !done.load(Relaxed) {
+            let writer = scope.spawn(|| (2..2_000).for_each(put));
+            while !writer.is_finished() {
                 let found = state.scan(&Range::prefix(b"key"), Order::Forward, 10).unwrap();
                 let got = state.get(b"key").unwrap().unwrap();
 
