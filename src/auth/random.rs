@@ -22,6 +22,21 @@ pub fn text(alphabet: &[u8], length: usize) -> String {
     text
 }
 
+/// Appends `length` characters of `alphabet` (at most 128 of them), all equally likely.
+pub fn push(text: &mut String, alphabet: &[u8], length: usize) {
+    // Of 64 bits no more than half are used: what is lost to unevenness is below 2^-32.
+    let per_number = 32 / usize::BITS.saturating_sub(alphabet.len().leading_zeros()) as usize;
+    let mut left = length;
+    while left > 0 {
+        let mut drawn = number();
+        for _ in 0..left.min(per_number) {
+            text.push(char::from(alphabet[(drawn % alphabet.len() as u64) as usize]));
+            drawn /= alphabet.len() as u64;
+            left -= 1;
+        }
+    }
+}
+
 /// What is drawn at a time where a few bytes are wanted often: a system call for each would cost
 /// more than the rest of making an id.
 const DRAWN: usize = 256;
@@ -63,6 +78,17 @@ mod tests {
     fn numbers_do_not_come_again() {
         let numbers: std::collections::HashSet<u64> = (0..10 * DRAWN).map(|_| number()).collect();
         assert_eq!(numbers.len(), 10 * DRAWN);
+    }
+
+    #[test]
+    fn characters_are_about_equally_likely() {
+        let mut text = String::new();
+        push(&mut text, LOWER, 36_000);
+        assert_eq!(text.len(), 36_000);
+        for letter in LOWER {
+            let count = text.bytes().filter(|byte| byte == letter).count();
+            assert!((800..1200).contains(&count), "{} came {count} times", char::from(*letter));
+        }
     }
 
     #[test]

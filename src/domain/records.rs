@@ -18,6 +18,7 @@ pub mod access;
 mod checks;
 pub mod explain;
 pub mod find;
+mod ids;
 mod intake;
 mod modifiers;
 mod page;

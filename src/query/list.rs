@@ -202,7 +202,8 @@ impl Asked<'_> {
             Some(After::Record(_, record)) => rest(walk, search.collection, record, order),
             _ => walk.range.clone(),
         };
-        rows::entries(search.scope, search.spent, range, order, &mut |_, id| {
+        let (scope, collection) = (search.scope, search.collection);
+        rows::entries_to_read(scope, search.spent, collection, range, order, &mut |_, id| {
             let on_page = (self.list.offset..until).contains(&found.total);
             if !exact || on_page {
                 read += 1;

@@ -18,6 +18,9 @@ use std::sync::Arc;
 /// How many entries are asked of the store at once.
 const CHUNK: usize = 256;
 
+/// How many records are said to be read next: more would push each other out.
+pub const AHEAD: usize = 32;
+
 /// What is done at a row; whether that was enough.
 pub type Visit<'v, 'a> = &'v mut dyn FnMut(&mut Evaluator<'a>) -> Result<bool>;
 
@@ -136,7 +139,7 @@ fn back<'a>(
     };
     let mut key = keys::index(source.number, index.number);
     codec::put(&mut key, &Datum::Text(id.into()), Column::default());
-    entries(scope, spent, Range::prefix(&key), Order::Forward, &mut |_, id| {
+    entries_to_read(scope, spent, source, Range::prefix(&key), Order::Forward, &mut |_, id| {
         let Some(record) = find(scope, source, id, spent)? else { return Ok(false) };
         at.stand(slot, Cell::Record(record));
         visit(at)
@@ -174,6 +177,15 @@ pub fn find(
     bytes.map(|bytes| decoded(collection, bytes)).transpose()
 }
 
+/// Says that the records of these ids are read next.
+pub fn foresee<'i>(
+    scope: &Scope,
+    collection: &Collection,
+    mut ids: impl Iterator<Item = &'i [u8]>,
+) {
+    scope.read.foresee(&keys::records(collection.number), &mut ids);
+}
+
 /// Every record of a collection by its key, until `visit` says stop; whether it did.
 pub fn scan(
     scope: &Scope,
@@ -202,18 +214,47 @@ pub fn scan(
 pub fn entries(
     scope: &Scope,
     spent: &Spent,
+    range: Range,
+    order: Order,
+    visit: &mut dyn FnMut(&[u8], &str) -> Result<bool>,
+) -> Result<bool> {
+    chunks(scope, spent, range, order, &mut |_| {}, visit)
+}
+
+/// The same, for a visit that reads the records of `collection`.
+pub fn entries_to_read(
+    scope: &Scope,
+    spent: &Spent,
+    collection: &Collection,
+    range: Range,
+    order: Order,
+    visit: &mut dyn FnMut(&[u8], &str) -> Result<bool>,
+) -> Result<bool> {
+    let ahead = &mut |rows: &[(Bytes, Bytes)]| {
+        foresee(scope, collection, rows.iter().map(|(_, id)| &id[..]));
+    };
+    chunks(scope, spent, range, order, ahead, visit)
+}
+
+fn chunks(
+    scope: &Scope,
+    spent: &Spent,
     mut range: Range,
     order: Order,
+    ahead: &mut dyn FnMut(&[(Bytes, Bytes)]),
     visit: &mut dyn FnMut(&[u8], &str) -> Result<bool>,
 ) -> Result<bool> {
     let mut chunk = 32;
     loop {
         let rows = scope.read.scan(&range, order, chunk)?;
-        for (key, id) in &rows {
-            spent.add(1)?;
-            let id = std::str::from_utf8(id).map_err(|_| broken("an index entry is no id"))?;
-            if visit(key, id)? {
-                return Ok(true);
+        for some in rows.chunks(AHEAD) {
+            ahead(some);
+            for (key, id) in some {
+                spent.add(1)?;
+                let id = std::str::from_utf8(id).map_err(|_| broken("an index entry is no id"))?;
+                if visit(key, id)? {
+                    return Ok(true);
+                }
             }
         }
         match rows.last() {

@@ -27,6 +27,7 @@ mod load;
 #[cfg(test)]
 mod model;
 mod open;
+mod packed;
 mod progress;
 mod publish;
 mod replay;
@@ -126,6 +127,9 @@ pub trait Read {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>>;
     /// Returns up to `limit` entries of `range`, in key order or against it.
     fn scan(&self, range: &Range, order: Order, limit: usize) -> Result<Vec<(Bytes, Bytes)>>;
+    /// Says which keys will be read next: `prefix` and each of `names`. Whoever holds them in memory
+    /// can fetch them side by side, where one after the other would wait for each.
+    fn foresee(&self, _prefix: &[u8], _names: &mut dyn Iterator<Item = &[u8]>) {}
     /// Returns a derived count (0 when never counted). Never part of a read set.
     fn count(&self, counter: &[u8]) -> Result<u64>;
     /// Where compiled forms of stored values are kept, see [`memo`].

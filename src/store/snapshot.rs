@@ -189,6 +189,12 @@ impl Read for Snapshot {
         self.view.scan(range, order, limit)
     }
 
+    fn foresee(&self, prefix: &[u8], names: &mut dyn Iterator<Item = &[u8]>) {
+        if let State::Sled(_) = self.view.shared.state {
+            self.view.shared.cache.foresee(prefix, names);
+        }
+    }
+
     fn count(&self, counter: &[u8]) -> Result<u64> {
         self.view.count(counter)
     }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::domain::fields::{self, Kind, autodate, pattern};
 use crate::domain::record::{Record, Values};
 use crate::domain::records::Body;
+use crate::domain::records::ids;
 use crate::domain::records::modifiers;
 use crate::domain::request::Request;
 use crate::domain::schema::{Collection, CollectionKind, Field};
@@ -30,7 +31,10 @@ impl Draft {
             match &field.kind {
                 Kind::Autodate(options) => *value = autodate::value(options, true, request.now_ms),
                 Kind::Text(options) if is_unset(value) => {
-                    *value = generated(&options.autogenerate_pattern);
+                    *value = match &options.autogenerate_pattern[..] {
+                        ids::PATTERN if options.primary_key => Some(ids::next().into()),
+                        pattern => generated(pattern),
+                    };
                 }
                 _ => {}
             }

@@ -33,6 +33,24 @@ impl Bits {
         bits
     }
 
+    /// The rows whose byte is `wanted`.
+    pub fn equal_bytes(bytes: &[u8; BLOCK], wanted: u8) -> Self {
+        let mut bits = Self::NONE;
+        for (at, sixteen) in bytes.as_chunks().0.iter().enumerate() {
+            bits.0[at / 4] |= u64::from(sixteen::equal_bytes(sixteen, wanted)) << (16 * (at % 4));
+        }
+        bits
+    }
+
+    /// The rows whose word is `wanted`.
+    pub fn equal_words(words: &[u16; BLOCK], wanted: u16) -> Self {
+        let mut bits = Self::NONE;
+        for (at, sixteen) in words.as_chunks().0.iter().enumerate() {
+            bits.0[at / 4] |= u64::from(sixteen::equal_words(sixteen, wanted)) << (16 * (at % 4));
+        }
+        bits
+    }
+
     pub fn set(&mut self, row: usize) {
         self.0[row / 64] |= 1 << (row % 64);
     }
@@ -52,6 +70,10 @@ impl Bits {
 
     pub fn and(&mut self, other: &Self) {
         self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word &= other);
+    }
+
+    pub fn or(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word |= other);
     }
 
     pub fn without(&mut self, other: &Self) {
@@ -74,6 +96,45 @@ impl Bits {
     }
 }
 
+/// Sixteen comparisons at once, one bit each.
+#[cfg(target_arch = "x86_64")]
+mod sixteen {
+    use std::arch::x86_64::{
+        __m128i, _mm_cmpeq_epi8, _mm_cmpeq_epi16, _mm_loadu_si128, _mm_movemask_epi8,
+        _mm_packs_epi16, _mm_set1_epi8, _mm_set1_epi16,
+    };
+
+    pub fn equal_bytes(bytes: &[u8; 16], wanted: u8) -> u16 {
+        // SAFETY: every x86-64 has SSE2; the load takes the 16 bytes, which may lie anywhere.
+        unsafe {
+            let bytes = _mm_loadu_si128(bytes.as_ptr().cast::<__m128i>());
+            _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(wanted as i8))) as u16
+        }
+    }
+
+    pub fn equal_words(words: &[u16; 16], wanted: u16) -> u16 {
+        // SAFETY: as above; the two loads take the 32 bytes.
+        unsafe {
+            let wanted = _mm_set1_epi16(wanted as i16);
+            let halves = words.as_ptr().cast::<__m128i>();
+            let low = _mm_cmpeq_epi16(_mm_loadu_si128(halves), wanted);
+            let high = _mm_cmpeq_epi16(_mm_loadu_si128(halves.add(1)), wanted);
+            _mm_movemask_epi8(_mm_packs_epi16(low, high)) as u16
+        }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+mod sixteen {
+    pub fn equal_bytes(bytes: &[u8; 16], wanted: u8) -> u16 {
+        (0..16).map(|at| u16::from(bytes[at] == wanted) << at).sum()
+    }
+
+    pub fn equal_words(words: &[u16; 16], wanted: u16) -> u16 {
+        (0..16).map(|at| u16::from(words[at] == wanted) << at).sum()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +149,19 @@ mod tests {
 
         assert_eq!(bits.rows().collect::<Vec<_>>(), wanted);
         assert_eq!(bits.count(), wanted.len());
+    }
+
+    #[test]
+    fn equal_codes_are_found_wherever_they_are() {
+        let mut codes = Box::new([0; BLOCK]);
+        codes.iter_mut().enumerate().for_each(|(row, code)| *code = (row * row % 700) as u16);
+        for wanted in [0, 1, 9, 0x8000, 699] {
+            let rows: Vec<usize> = (0..BLOCK).filter(|row| codes[*row] == wanted).collect();
+            assert_eq!(Bits::equal_words(&codes, wanted).rows().collect::<Vec<_>>(), rows);
+            let bytes = Box::new(codes.map(|code| code as u8));
+            let rows: Vec<usize> = (0..BLOCK).filter(|row| bytes[*row] == wanted as u8).collect();
+            assert_eq!(Bits::equal_bytes(&bytes, wanted as u8).rows().collect::<Vec<_>>(), rows);
+        }
     }
 
     #[test]

@@ -67,12 +67,48 @@ pub enum Data {
     Numbers(Box<[f64; BLOCK]>),
     Stamps(Box<[u64; BLOCK]>),
     /// Which of the column's words.
-    Words(Box<[u16; BLOCK]>),
+    Words(Codes),
     /// Texts one behind the other, with a border behind each.
     Texts {
         text: Vec<u8>,
         starts: Vec<u32>,
     },
+}
+
+/// Numbers of words. A scan takes the time in which its bytes come: no more of them than it takes.
+pub enum Codes {
+    Narrow(Box<[u8; BLOCK]>),
+    Wide(Box<[u16; BLOCK]>),
+}
+
+impl Codes {
+    fn of(codes: &[u16; BLOCK]) -> Self {
+        if codes.iter().any(|code| *code > 0xff) {
+            return Self::Wide(Box::new(*codes));
+        }
+        let mut narrow = Box::new([0; BLOCK]);
+        narrow.iter_mut().zip(codes).for_each(|(narrow, code)| *narrow = *code as u8);
+        Self::Narrow(narrow)
+    }
+
+    pub fn of_row(&self, row: usize) -> usize {
+        match self {
+            Self::Narrow(codes) => usize::from(codes[row]),
+            Self::Wide(codes) => usize::from(codes[row]),
+        }
+    }
+
+    /// The rows that have this word.
+    pub fn equal(&self, word: usize) -> Bits {
+        match self {
+            Self::Narrow(codes) => {
+                u8::try_from(word).map_or(Bits::NONE, |word| Bits::equal_bytes(codes, word))
+            }
+            Self::Wide(codes) => {
+                u16::try_from(word).map_or(Bits::NONE, |word| Bits::equal_words(codes, word))
+            }
+        }
+    }
 }
 
 /// Whether values of this field can be kept in a column.
@@ -106,7 +142,8 @@ impl Taken {
         size_of::<Self>()
             + match &self.data {
                 Data::Numbers(_) | Data::Stamps(_) => 8 * BLOCK,
-                Data::Words(_) => 2 * BLOCK,
+                Data::Words(Codes::Narrow(_)) => BLOCK,
+                Data::Words(Codes::Wide(_)) => 2 * BLOCK,
                 Data::Texts { text, starts } => text.len() + 4 * starts.len(),
             }
     }
@@ -117,7 +154,7 @@ impl Taken {
             Data::Numbers(numbers) if numbers[row].is_nan() => Datum::Null,
             Data::Numbers(numbers) => Datum::Number(numbers[row]),
             Data::Stamps(stamps) => Datum::Number(stamps[row] as f64),
-            Data::Words(codes) => match &words[usize::from(codes[row])] {
+            Data::Words(codes) => match &words[codes.of_row(row)] {
                 Datum::Null => Datum::Null,
                 Datum::Number(number) => Datum::Number(*number),
                 Datum::Text(text) => Datum::Text(text.as_ref().into()),
@@ -196,11 +233,11 @@ fn as_words(values: &[Datum<'static>], column: &Column) -> Option<Data> {
         }
     }
     let mut words = column.words.write();
-    let mut codes = Box::new([0; BLOCK]);
+    let mut codes = [0; BLOCK];
     for (code, value) in codes.iter_mut().zip(values) {
         *code = words.number(value)?;
     }
-    Some(Data::Words(codes))
+    Some(Data::Words(Codes::of(&codes)))
 }
 
 impl Words {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::domain::schema::Collection;
 use crate::query::ast::Op;
 use crate::query::columns::bits::Bits;
-use crate::query::columns::block::{Data, Source, Taken, is_columnar, text_of};
+use crate::query::columns::block::{Codes, Data, Source, Taken, is_columnar, text_of};
 use crate::query::columns::find::Needle;
 use crate::query::columns::taking::Held;
 use crate::query::compare;
@@ -70,6 +70,14 @@ impl<'a> Condition<'a> {
     /// Leaves of `hits`, rows of a block, those that satisfy it. `taken` are the columns' values in
     /// that block.
     pub fn narrow(&self, hits: &mut Bits, taken: &[Held], words: &[Arc<Vec<Datum<'static>>>]) {
+        match hits.count() {
+            0 => return,
+            1..=FEW_ROWS => {
+                self.judge(words);
+                return hits.retain(|row| self.is_met(row, taken, words));
+            }
+            _ => {}
+        }
         match self {
             Self::And(list) => {
                 for condition in list {
@@ -85,14 +93,23 @@ impl<'a> Condition<'a> {
                 }
                 hits.without(&left);
             }
-            Self::Test(asked) => {
-                let (taken, words) = (&taken[asked.column], &words[asked.column]);
-                match hits.count() {
-                    0 => {}
-                    1..=FEW_ROWS => asked.keep(hits, taken, words),
-                    _ => hits.and(&asked.bits(taken, words)),
-                }
-            }
+            Self::Test(asked) => hits.and(&asked.bits(&taken[asked.column], &words[asked.column])),
+        }
+    }
+
+    /// Whether one row satisfies it; words were judged.
+    fn is_met(&self, row: usize, taken: &[Held], words: &[Arc<Vec<Datum<'static>>>]) -> bool {
+        match self {
+            Self::And(list) => list.iter().all(|one| one.is_met(row, taken, words)),
+            Self::Or(list) => list.iter().any(|one| one.is_met(row, taken, words)),
+            Self::Test(asked) => asked.is_met(row, &taken[asked.column], &words[asked.column]),
+        }
+    }
+
+    fn judge(&self, words: &[Arc<Vec<Datum<'static>>>]) {
+        match self {
+            Self::And(list) | Self::Or(list) => list.iter().for_each(|one| one.judge(words)),
+            Self::Test(asked) => asked.judge(&words[asked.column]),
         }
     }
 
@@ -148,14 +165,10 @@ impl Asked<'_> {
         bits
     }
 
-    /// Drops the rows of `hits` that do not satisfy it.
-    fn keep(&self, hits: &mut Bits, taken: &Taken, words: &[Datum<'static>]) {
-        if let Data::Words(codes) = &taken.data {
-            self.judge(words);
-            let verdicts = self.verdicts.borrow();
-            hits.retain(|row| verdicts[usize::from(codes[row])]);
-        } else {
-            hits.retain(|row| self.holds(taken.value(row, words)));
+    fn is_met(&self, row: usize, taken: &Taken, words: &[Datum<'static>]) -> bool {
+        match &taken.data {
+            Data::Words(codes) => self.verdicts.borrow()[codes.of_row(row)],
+            _ => self.holds(taken.value(row, words)),
         }
     }
 
@@ -182,20 +195,20 @@ impl Asked<'_> {
         }
     }
 
-    fn of_words(&self, codes: &[u16; BLOCK], words: &[Datum<'static>]) -> Bits {
+    fn of_words(&self, codes: &Codes, words: &[Datum<'static>]) -> Bits {
         self.judge(words);
         let verdicts = self.verdicts.borrow();
-        let mut bytes = [0; BLOCK];
         let accepted = verdicts.iter().filter(|verdict| **verdict).count();
         if accepted <= FEW_WORDS {
+            let mut bits = Bits::NONE;
             for (code, _) in verdicts.iter().enumerate().filter(|(_, verdict)| **verdict) {
-                let code = code as u16;
-                bytes.iter_mut().zip(codes).for_each(|(byte, one)| *byte |= u8::from(*one == code));
+                bits.or(&codes.equal(code));
             }
-        } else {
-            for (byte, code) in bytes.iter_mut().zip(codes) {
-                *byte = u8::from(verdicts[usize::from(*code)]);
-            }
+            return bits;
+        }
+        let mut bytes = [0; BLOCK];
+        for (row, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from(verdicts[codes.of_row(row)]);
         }
         Bits::of_bytes(&bytes)
     }

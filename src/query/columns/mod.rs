@@ -12,6 +12,7 @@ use crate::query::columns::filter::{Condition, place};
 use crate::query::columns::order::{Keys, Leaders};
 use crate::query::columns::taking::{Held, Taking};
 use crate::query::evaluate::Evaluator;
+use crate::query::rows;
 use crate::query::search::Search;
 use crate::query::tree::{Node, SortKey, Value};
 use crate::query::{List, Result};
@@ -139,7 +140,10 @@ impl<'a> Columns<'a> {
             Ok(())
         })?;
         let mut records = Vec::new();
-        for (row, record) in leaders.sorted().into_iter().skip(skipped) {
+        let rows: Vec<_> = leaders.sorted().into_iter().skip(skipped).collect();
+        let unread = rows.iter().filter(|(_, record)| record.is_none());
+        self.taking.foresee(unread.map(|(row, _)| *row).take(rows::AHEAD));
+        for (row, record) in rows {
             let record = match record {
                 Some(record) => Some(record),
                 None => {

@@ -178,6 +178,12 @@ impl<'a> Taking<'a> {
         self.record_named(&self.rolled.roll.name(row))
     }
 
+    /// Says that the records of these rows are read next.
+    pub fn foresee(&self, rows: impl Iterator<Item = usize>) {
+        let names: Vec<Vec<u8>> = rows.map(|row| self.rolled.roll.name(row)).collect();
+        rows::foresee(self.scope, self.collection, names.iter().map(|name| &name[..]));
+    }
+
     fn record_named(&self, name: &[u8]) -> Result<Option<Record>> {
         let mut key = keys::records(self.collection.number);
         key.extend_from_slice(name);
