@@ -15,7 +15,7 @@ use crate::query::rows;
 use crate::query::search::{FEW, Search};
 use crate::query::{List, Page, Result, Scope};
 use crate::store::codec::Datum;
-use crate::store::{Order, Range};
+use crate::store::{Order, Range, keys};
 
 /// A page that ends within so many records is found quickest along an index.
 const SOON: u64 = 128;
@@ -170,11 +170,21 @@ impl Asked<'_> {
         let search = self.search;
         let known = Columns::of(search, false, wants)?;
         let few = known.as_ref().map_or(FEW, |columns| (columns.cost / 8).min(FEW));
-        if few > FEWER && search.leads_to(few)? {
+        if few > FEWER
+            && let Some(count) = search.leads_to(few)?
+            && (known.is_some() || !self.is_worth_columns(count)?)
+        {
             return Ok(Way::Records);
         }
         let made = if known.is_none() { Columns::of(search, true, wants)? } else { known };
         Ok(made.map_or(Way::Neither, |columns| Way::Columns(Box::new(columns))))
+    }
+
+    /// Whether so much was spent on reading records, with `count` more now, that columns would have
+    /// been made for it.
+    fn is_worth_columns(&self, count: usize) -> Result<bool> {
+        let prefix = keys::records(self.search.collection.number);
+        Ok(self.search.scope.read.owe(&prefix, count as u64, self.search.count()?))
     }
 
     /// Follows an index that has the order wanted, and stops as soon as the page is full and the

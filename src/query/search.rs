@@ -98,9 +98,10 @@ impl<'a> Search<'a> {
         Ok(None)
     }
 
-    /// Whether an index leads to at most `limit` records.
-    pub fn leads_to(&self, limit: usize) -> Result<bool> {
-        Ok(self.candidates().of(self.collection, 0, &self.conjuncts, limit)?.is_some())
+    /// To how many records an index leads, if to at most `limit`.
+    pub fn leads_to(&self, limit: usize) -> Result<Option<usize>> {
+        let few = self.candidates().of(self.collection, 0, &self.conjuncts, limit)?;
+        Ok(few.map(|few| few.ids.len()))
     }
 
     fn candidates(&self) -> Candidates<'_> {

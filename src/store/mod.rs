@@ -139,6 +139,11 @@ pub trait Read {
     fn roll(&self, _prefix: &[u8], _count: Option<u64>) -> Result<Option<Rolled>> {
         Ok(None)
     }
+    /// Notes that reading keys under `prefix` took `cost` looks for want of something that would take
+    /// `limit` looks to make; whether that much was spent by now, so that it is worth making.
+    fn owe(&self, _prefix: &[u8], _cost: u64, _limit: u64) -> bool {
+        false
+    }
     /// Whether there is time to look at as much as `entries` index entries.
     fn affords(&self, _entries: usize) -> bool {
         true

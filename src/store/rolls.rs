@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use bytes::Bytes;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::store::Order;
 use crate::store::Range;
@@ -31,9 +31,24 @@ pub(super) struct Rolls {
     /// Whether there is any: most commits then look no further.
     any: AtomicBool,
     clock: AtomicU64,
+    /// What was spent for want of rolls and what is kept beside them.
+    debts: Mutex<HashMap<Bytes, u64>>,
 }
 
 impl Rolls {
+    /// Adds `cost` to what was spent on the keys under `prefix`; true, and nothing owed any more, once
+    /// that comes to `limit`.
+    pub fn owe(&self, prefix: &[u8], cost: u64, limit: u64) -> bool {
+        let mut debts = self.debts.lock();
+        let debt = debts.entry(Bytes::copy_from_slice(prefix)).or_default();
+        *debt = debt.saturating_add(cost);
+        if *debt < limit {
+            return false;
+        }
+        debts.remove(prefix);
+        true
+    }
+
     /// Notes which keys a batch changes. Called before the batch can be seen.
     pub fn touch(&self, position: u64, writes: &Writes) {
         if !self.any.load(SeqCst) {
@@ -50,6 +65,7 @@ impl Rolls {
 
     pub fn clear(&self) {
         self.by_prefix.write().clear();
+        self.debts.lock().clear();
         self.any.store(false, SeqCst);
     }
 

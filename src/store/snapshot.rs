@@ -215,6 +215,10 @@ impl Read for Snapshot {
         Ok(roll.map(|roll| Rolled { roll, at }))
     }
 
+    fn owe(&self, prefix: &[u8], cost: u64, limit: u64) -> bool {
+        self.view.shared.rolls.owe(prefix, cost, limit)
+    }
+
     fn affords(&self, entries: usize) -> bool {
         self.view.spend(entries).is_ok()
     }

@@ -1,6 +1,5 @@
 //! The values that one field has in one block of rows, as of a position.
 
-use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -164,19 +163,8 @@ impl Taken {
     }
 }
 
-impl Taken {
-    /// How the value of a row stands to `other`, in the order of sorting.
-    pub fn order(&self, row: usize, words: &[Datum<'static>], other: &Datum) -> Ordering {
-        match (&self.data, other) {
-            (Data::Texts { text, starts }, Datum::Text(other)) => {
-                bytes_of(text, starts, row).cmp(other.as_bytes())
-            }
-            _ => self.value(row, words).order(other),
-        }
-    }
-}
-
-fn bytes_of<'t>(text: &'t [u8], starts: &[u32], row: usize) -> &'t [u8] {
+/// The bytes of a row's text.
+pub fn bytes_of<'t>(text: &'t [u8], starts: &[u32], row: usize) -> &'t [u8] {
     &text[starts[row] as usize..starts[row + 1] as usize - 1]
 }
 

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
+use crate::domain::fields::Kind;
 use crate::domain::record::Record;
 use crate::query::best::Best;
 use crate::query::budget::VISIT;
 use crate::query::columns::bits::Bits;
 use crate::query::columns::block::{Source, is_columnar};
 use crate::query::columns::filter::{Condition, place};
-use crate::query::columns::order::{Keys, Leaders};
+use crate::query::columns::order::{By, Is, Leaders};
 use crate::query::columns::taking::{Held, Taking};
 use crate::query::evaluate::Evaluator;
 use crate::query::rows;
@@ -40,8 +41,8 @@ pub struct Columns<'a> {
     conditions: Vec<Condition<'a>>,
     /// What no column answers.
     residual: Vec<&'a Node>,
-    /// The columns to sort by; `None`: what is sorted by is in no column.
-    keys: Option<Vec<(usize, bool)>>,
+    /// What to sort by; `None`: some of it is in no column.
+    keys: Option<Vec<By>>,
     /// About what a look at them costs, in index entries.
     pub cost: usize,
 }
@@ -135,12 +136,12 @@ impl<'a> Columns<'a> {
             for (row, record) in fresh {
                 total += 1;
                 let values = at.sort_values(&record, 0)?;
-                leaders.add_record(Keys::of(&values, order), number * BLOCK + row, record);
+                leaders.add_record(&values, number * BLOCK + row, record);
             }
             Ok(())
         })?;
         let mut records = Vec::new();
-        let rows: Vec<_> = leaders.sorted().into_iter().skip(skipped).collect();
+        let rows = leaders.sorted(skipped);
         let unread = rows.iter().filter(|(_, record)| record.is_none());
         self.taking.foresee(unread.map(|(row, _)| *row).take(rows::AHEAD));
         for (row, record) in rows {
@@ -222,15 +223,23 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// The columns that the query is sorted by, and which descend; `None` if some key is in no column.
-fn keys(search: &Search, sources: &mut Vec<Source>) -> Option<Vec<(usize, bool)>> {
+/// The columns that the query is sorted by; `None` if some key is in no column.
+fn keys(search: &Search, sources: &mut Vec<Source>) -> Option<Vec<By>> {
+    let collection = search.collection;
     let key = |key: &SortKey| {
-        let source = match key.value {
-            Value::Stamp => Source::Stamp,
-            Value::Field(0, field) if is_columnar(search.collection, field) => Source::Field(field),
+        let (source, is) = match key.value {
+            Value::Stamp => (Source::Stamp, Is::Number),
+            Value::Field(0, field) if is_columnar(collection, field) => {
+                let is = match collection.fields[field].kind {
+                    Kind::Number(_) | Kind::Bool => Is::Number,
+                    Kind::Date(_) | Kind::Autodate(_) => Is::Date,
+                    _ => Is::Text,
+                };
+                (Source::Field(field), is)
+            }
             _ => return None,
         };
-        Some((place(sources, source), key.descending))
+        Some(By { column: place(sources, source), descending: key.descending, is })
     };
     search.tree.sort.iter().map(key).collect()
 }

@@ -113,16 +113,20 @@ impl<'a> Taking<'a> {
             let taken = self.known[column].get(number)?.as_deref();
             taken.filter(|taken| self.is_good_enough(taken, block, rows))
         };
-        let found: SmallVec<[Option<&Taken>; 4]> = (0..self.columns.len()).map(known).collect();
-        let is_fresh = found.iter().any(Option::is_none);
-        let records = if is_fresh { self.records(number * BLOCK, rows)? } else { Vec::new() };
+        // Somebody else may have taken it since this query began.
+        let lately = |column: usize| {
+            let taken = self.columns[column].blocks.read().get(number)?.clone();
+            taken.filter(|taken| self.is_good_enough(taken, block, rows)).map(Held::Fresh)
+        };
+        let found = |column| known(column).map(Held::Known).or_else(|| lately(column));
+        let found: SmallVec<[Option<Held>; 4]> = (0..self.columns.len()).map(found).collect();
+        let is_missing = found.iter().any(Option::is_none);
+        let records = if is_missing { self.records(number * BLOCK, rows)? } else { Vec::new() };
         let mut taken: SmallVec<[Held<'_>; 4]> = SmallVec::new();
         for (at, found) in found.into_iter().enumerate() {
-            taken.push(match found {
-                Some(taken) => Held::Known(taken),
-                None => Held::Fresh(self.take(at, number, &records)),
-            });
+            taken.push(found.unwrap_or_else(|| Held::Fresh(self.take(at, number, &records))));
         }
+        let is_fresh = taken.iter().any(|taken| matches!(taken, Held::Fresh(_)));
         let oldest = taken.iter().map(|taken| taken.at).min().unwrap_or(0).min(self.rolled.at);
         let known = taken.iter().map(|taken| taken.rows).min().unwrap_or(0).min(rows);
         let mut stale = Bits::first(rows);

@@ -30,6 +30,7 @@ fn world() -> World {
         ("n", samples::number()),
         ("open", Kind::Bool),
         ("color", colors),
+        ("at", Kind::Date(Default::default())),
         ("tags", samples::select(&["a", "b"], 2)),
     ];
     let records: Vec<_> = (0..ROWS).map(|number| ("thing", thing(number, number as u64))).collect();
@@ -46,6 +47,10 @@ fn thing(number: usize, seed: u64) -> Value {
         "n": pick(17, 50) as f64 / 4.0 - 3.0,
         "open": pick(23, 3) == 0,
         "color": COLORS[pick(29, 4) as usize],
+        "at": match pick(37, 40) {
+            0 => String::new(),
+            day => format!("2026-0{}-1{} 10:00:0{}.00{}Z", 1 + day % 3, day % 9, day % 7, pick(41, 3)),
+        },
         "tags": if pick(31, 2) == 0 { json!(["a"]) } else { json!([]) },
     })
 }
@@ -126,7 +131,17 @@ fn filter() -> impl Strategy<Value = String> {
 }
 
 fn sort() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(vec!["", "-n", "title", "-color,n,id", "@rowid", "-@rowid", "open,-title"])
+    prop::sample::select(vec![
+        "",
+        "-n",
+        "title",
+        "-color,n,id",
+        "@rowid",
+        "-@rowid",
+        "open,-title",
+        "-at",
+        "at,title",
+    ])
 }
 
 proptest! {
