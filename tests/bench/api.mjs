@@ -126,7 +126,7 @@ class Server {
       const { status, text } = await this.ask('GET', url(number));
       if (status !== 200 || !text.includes('"items":[{')) throw new Error(`${this.name}: ${url(number)}: ${status} ${text.slice(0, 200)}`);
     };
-    for (let number = 0; number < 20; number += 1) await one(number);
+    for (let number = 0; number < 300; number += 1) await one(number);
     const [cpu, end] = [this.cpu(), Date.now() + SECONDS * 1000];
     let count = 0;
     await Promise.all(Array.from({ length: CONNECTIONS }, async () => {
