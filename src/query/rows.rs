@@ -21,6 +21,9 @@ const CHUNK: usize = 256;
 /// How many records are said to be read next: more would push each other out.
 pub const AHEAD: usize = 32;
 
+/// What is done with entries before they are visited.
+type Ahead<'a> = &'a mut dyn FnMut(&[(Bytes, Bytes)]);
+
 /// What is done at a row; whether that was enough.
 pub type Visit<'v, 'a> = &'v mut dyn FnMut(&mut Evaluator<'a>) -> Result<bool>;
 
@@ -241,7 +244,7 @@ fn chunks(
     spent: &Spent,
     mut range: Range,
     order: Order,
-    ahead: &mut dyn FnMut(&[(Bytes, Bytes)]),
+    ahead: Ahead<'_>,
     visit: &mut dyn FnMut(&[u8], &str) -> Result<bool>,
 ) -> Result<bool> {
     let mut chunk = 32;
