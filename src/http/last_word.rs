@@ -28,6 +28,10 @@ const BARE_BYTES: std::ops::Range<usize> = 60..200;
 /// Bytes thrown away after the last word: more than any header of good will.
 const DISCARD_BYTES: usize = 4 << 20;
 
+/// What is wrong most often, when somebody typed an address by hand.
+const MALFORMED: &str = "The request is not valid HTTP. In its address, quotes and other special characters \
+    must be percent-encoded (`\"` is `%22`).";
+
 /// A stream on which a bare refusal is said in our words.
 pub(super) struct LastWord<S> {
     inner: Watched<S>,
@@ -125,7 +129,10 @@ fn bare_refusal(bytes: &[u8]) -> Option<(StatusCode, &str)> {
 fn refusal(status: StatusCode, bare: &str, peer: IpAddr) -> Vec<u8> {
     let started = Instant::now();
     let trip = Arc::new(Trip::start(peer, None, None));
-    let envelope = Envelope::of_status(status);
+    let mut envelope = Envelope::of_status(status);
+    if status == StatusCode::BAD_REQUEST {
+        envelope = envelope.saying(MALFORMED);
+    }
     let body = trip::within(Some(trip.clone()), || envelope.into_json().to_string());
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -239,3 +239,14 @@ async fn ten_thousand_idle_connections_disturb_nobody() {
     drop(held);
     check_alive(&house).await;
 }
+
+#[tokio::test]
+async fn quote_in_an_address_is_refused_with_what_to_write() {
+    let house = House::new();
+    let raw = b"GET /api/collections/users/records?filter=name=\"a\" HTTP/1.1\r\nhost: a\r\n\r\n";
+    let heard = say(&house, raw).await;
+    check_refused(&heard, 400, "bad_request");
+    assert!(heard.contains("percent-encoded"), "{heard}");
+    let path = "/api/collections/users/records?filter=name=%22a%22";
+    assert_eq!(house.guest().get(path).await.status, 200);
+}
