@@ -250,3 +250,36 @@ async fn quote_in_an_address_is_refused_with_what_to_write() {
     let path = "/api/collections/users/records?filter=name=%22a%22";
     assert_eq!(house.guest().get(path).await.status, 200);
 }
+
+#[tokio::test]
+async fn strangers_are_turned_away_before_their_body_is_read() {
+    let house = House::new();
+    let guest = house.guest().with("content-type", "application/json");
+    for (method, path) in [
+        (Method::PUT, "/api/collections/import"),
+        (Method::POST, "/api/collections"),
+        (Method::PATCH, "/api/collections/users"),
+        (Method::POST, "/api/collections/meta/dry-run-view"),
+        (Method::POST, "/api/collections/users/explain"),
+        (Method::POST, "/api/collections/users/impersonate/x"),
+        (Method::PATCH, "/api/settings"),
+    ] {
+        let answer = guest.send(method, path, Bytes::from_static(b"{bad")).await;
+        assert_eq!(answer.status, 401, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_import_says_clearly_whether_it_deletes() {
+    let house = House::new();
+    let root = house.superuser().await;
+    let list = json!([{"name": "notes", "type": "base", "fields": []}]);
+    for unclear in [json!("true"), json!(1), json!([]), json!("")] {
+        let body = json!({"collections": list, "deleteMissing": unclear});
+        let refused = root.put("/api/collections/import", body).await;
+        assert_eq!(refused.status, 400, "{unclear}");
+        assert_eq!(refused.body["data"]["deleteMissing"]["code"], "validation_invalid_value");
+    }
+    let body = json!({"collections": list, "deleteMissing": null});
+    assert_eq!(root.put("/api/collections/import", body).await.status, 204);
+}
