@@ -262,3 +262,24 @@ fn a_view_cannot_stand_on_itself() {
         store.write(move |tx| collections::update(tx, &request().caller, "v", &changes, 0));
     assert!(matches!(changed, Err(Error::Invalid { .. })));
 }
+
+#[test]
+fn a_view_has_no_rules_of_writing_and_no_indexes() {
+    let store = world("select id, title from posts");
+    for (changes, member, code) in [
+        (json!({"createRule": ""}), "createRule", "validation_nil"),
+        (json!({"deleteRule": "id = ''"}), "deleteRule", "validation_nil"),
+        (
+            json!({"indexes": ["CREATE INDEX i ON v (title)"]}),
+            "indexes",
+            "validation_indexes_not_supported",
+        ),
+    ] {
+        let mut definition = json!({"name": "w", "type": "view", "viewQuery": "select id from v"});
+        definition.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        let Err(Error::Invalid { problems, .. }) = create(&store, definition) else {
+            panic!("{changes} was taken")
+        };
+        assert_eq!(Value::Object(problems.into_json())[member]["code"], code);
+    }
+}
