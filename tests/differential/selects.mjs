@@ -55,7 +55,7 @@ const COLUMNS = [
   "(n||' '||flag)",
   "instr(title,'a')",
   "concat(title,n)",
-  "concat_ws('-',title,n,null)",
+  "concat_ws('/',title,n,null)",
   "iif(n>1,'y','n')",
   "iif(flag,n,title)",
   "title glob '1*'",
