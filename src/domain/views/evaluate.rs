@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::domain::record::Record;
 use crate::domain::schema::CollectionKind;
+use crate::domain::views::functions;
 use crate::domain::views::members;
 use crate::domain::views::plan::{Expr, Operator};
 use crate::domain::views::run::Run;
@@ -137,7 +138,7 @@ fn binary(operator: Operator, left: &Value, right: &Value) -> Value {
         Operator::Member => members::extract(left, right),
         Operator::MemberJson => members::extract_json(left, right),
         Operator::Concat if left.is_null() || right.is_null() => Value::Null,
-        Operator::Concat => Value::from(left.text() + &right.text()),
+        Operator::Concat => functions::limited(left.text() + &right.text()),
         Operator::Add
         | Operator::Subtract
         | Operator::Multiply
@@ -268,7 +269,7 @@ mod tests {
         assert_eq!(compute(Operator::Modulo, whole(i64::MIN), whole(-1)), whole(0));
         assert_eq!(
             compute(Operator::Divide, whole(i64::MIN), whole(-1)),
-            Value::Real(9.223372036854775808e18)
+            Value::Real(9_223_372_036_854_775_808.0)
         );
         assert_eq!(compute(Operator::Add, "5".into(), whole(1)), whole(6));
     }

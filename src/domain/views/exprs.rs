@@ -14,7 +14,7 @@ use crate::domain::views::shapes::cast_type;
 use crate::domain::views::value::{Affinity, Value};
 
 impl Reader<'_> {
-    pub fn expr(&mut self, sql: &Sql) -> Answer<Expr> {
+    pub fn any_expr(&mut self, sql: &Sql) -> Answer<Expr> {
         Ok(match sql {
             Sql::Identifier(name) => self.field(None, name)?,
             Sql::CompoundIdentifier(path) => match &path[..] {

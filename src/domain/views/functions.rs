@@ -106,7 +106,8 @@ fn joined(with: &str, of: &[Value]) -> Value {
     limited(texts.join(with))
 }
 
-fn limited(text: String) -> Value {
+/// The text, or nothing if it is too long: texts that are put together may double each time.
+pub fn limited(text: String) -> Value {
     if text.len() > TEXT_LIMIT { Value::Null } else { Value::from(text) }
 }
 

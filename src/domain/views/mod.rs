@@ -25,6 +25,7 @@ mod overlay;
 mod parse;
 mod plan;
 mod run;
+mod sets;
 mod shapes;
 #[cfg(test)]
 mod tests;

@@ -5,21 +5,23 @@ use std::cell::Cell;
 
 use sqlparser::ast::{
     Distinct, Expr as Sql, GroupByExpr, JoinConstraint, JoinOperator, LimitClause, OrderByExpr,
-    OrderByKind, OrderBySort, Query, Select as SqlSelect, SelectItem, SetExpr, SetOperator,
-    SetQuantifier, Spanned, Statement, TableFactor, UnaryOperator, Value as Literal,
+    OrderByKind, OrderBySort, Query, Select as SqlSelect, SelectItem, SetExpr, Spanned, Statement,
+    TableFactor, UnaryOperator, Value as Literal,
 };
 use sqlparser::dialect::SQLiteDialect;
 use sqlparser::parser::Parser;
 
 use crate::domain::schema::Schema;
-use crate::domain::views::plan::{Column, Expr, Key, Rows, Select, Shape, Source};
+use crate::domain::views::plan::{Column, Expr, Key, Rows, Select, Source};
 use crate::domain::views::shapes;
 
 /// Longest statement, deepest nesting, most tables of a query, most queries in each other.
 const LENGTH_LIMIT: usize = 10_000;
 const DEPTH_LIMIT: usize = 50;
-const SOURCE_LIMIT: usize = 8;
+pub const SOURCE_LIMIT: usize = 8;
 const QUERY_LIMIT: usize = 40;
+/// Most expressions in each other, chains of `or` and `+` included: whoever walks over them needs a stack.
+const EXPR_LIMIT: usize = 200;
 
 pub type Answer<T> = Result<T, String>;
 
@@ -36,7 +38,8 @@ pub fn parse(schema: &Schema, query: &str) -> Answer<Select> {
     let queries = Cell::new(0);
     match &statements[..] {
         [Statement::Query(query)] => {
-            Reader { schema, queries: &queries, named: &[], scopes: Vec::new() }.query(query)
+            Reader { schema, queries: &queries, named: &[], scopes: Vec::new(), depth: 0 }
+                .query(query)
         }
         _ => Err("there must be one SELECT".to_owned()),
     }
@@ -46,11 +49,13 @@ pub fn parse(schema: &Schema, query: &str) -> Answer<Select> {
 pub struct Reader<'a> {
     pub schema: &'a Schema,
     /// How many queries were read so far: each name of one reads it again.
-    queries: &'a Cell<usize>,
+    pub queries: &'a Cell<usize>,
     /// What `WITH` gives names to.
-    named: &'a [(&'a str, &'a Query)],
+    pub named: &'a [(&'a str, &'a Query)],
     /// The query that is being read, last, and those around it.
     pub scopes: Vec<Select>,
+    /// How many expressions are being read in each other.
+    pub depth: usize,
 }
 
 pub fn refuse<T>(what: &str, at: &impl Spanned) -> Answer<T> {
@@ -85,8 +90,13 @@ impl Reader<'_> {
             }
         }
         let scopes = std::mem::take(&mut self.scopes);
-        let mut inner =
-            Reader { schema: self.schema, queries: self.queries, named: &named, scopes };
+        let mut inner = Reader {
+            schema: self.schema,
+            queries: self.queries,
+            named: &named,
+            scopes,
+            depth: self.depth,
+        };
         inner.scopes.push(Select::default());
         let done = match &*query.body {
             SetExpr::Select(body) => inner.body(body),
@@ -96,60 +106,6 @@ impl Reader<'_> {
         let select = inner.scopes.pop().unwrap_or_default();
         self.scopes = inner.scopes;
         done.map(|()| select)
-    }
-
-    /// Several queries: the rows of all of them are the only source.
-    fn set(&mut self, set: &SetExpr, query: &Query) -> Answer<()> {
-        let mut parts = Vec::new();
-        self.parts(set, query, false, &mut parts)?;
-        let Some((first, _)) = parts.first() else { return refuse("a set of queries", query) };
-        if parts.iter().any(|(part, _)| part.columns.len() != first.columns.len()) {
-            return refuse("a UNION of different columns", query);
-        }
-        let column = |(field, column): (usize, &Column)| Column {
-            name: column.name.clone(),
-            expr: Expr::Field { up: 0, source: 0, field },
-            shape: Shape::Other,
-        };
-        self.scope().columns = first.columns.iter().enumerate().map(column).collect();
-        let rows = Rows::Union(parts);
-        self.scope().sources =
-            vec![Source { name: String::new(), rows, on: None, optional: false }];
-        Ok(())
-    }
-
-    fn parts(
-        &mut self,
-        set: &SetExpr,
-        query: &Query,
-        distinct: bool,
-        parts: &mut Vec<(Select, bool)>,
-    ) -> Answer<()> {
-        match set {
-            SetExpr::Select(body) => {
-                // Each part is read by itself: it sees nothing of the queries around.
-                let scopes = vec![Select::default()];
-                let (schema, queries, named) = (self.schema, self.queries, self.named);
-                let mut reader = Reader { schema, queries, named, scopes };
-                reader.body(body)?;
-                parts.push((reader.scopes.pop().unwrap_or_default(), distinct));
-                Ok(())
-            }
-            SetExpr::SetOperation { left, op: SetOperator::Union, set_quantifier, right } => {
-                let all = matches!(set_quantifier, SetQuantifier::All);
-                if !all && !matches!(set_quantifier, SetQuantifier::None | SetQuantifier::Distinct)
-                {
-                    return refuse("this UNION", query);
-                }
-                self.parts(left, query, distinct, parts)?;
-                self.parts(right, query, !all, parts)?;
-                match parts.len() > SOURCE_LIMIT {
-                    true => Err(format!("more than {SOURCE_LIMIT} queries in a UNION")),
-                    false => Ok(()),
-                }
-            }
-            _ => refuse("a set of queries", query),
-        }
     }
 
     /// The query that is being read.
@@ -196,7 +152,7 @@ impl Reader<'_> {
         Ok(Key { expr, descending, nulls_first: item.options.nulls_first })
     }
 
-    fn body(&mut self, body: &SqlSelect) -> Answer<()> {
+    pub fn body(&mut self, body: &SqlSelect) -> Answer<()> {
         let plain = body.top.is_none()
             && body.into.is_none()
             && body.lateral_views.is_empty()
@@ -328,8 +284,13 @@ impl Reader<'_> {
 
     /// Reads a query that sees nothing of those around it.
     fn apart(&self, query: &Query, named: &[(&str, &Query)]) -> Answer<Rows> {
-        let mut reader =
-            Reader { schema: self.schema, queries: self.queries, named, scopes: Vec::new() };
+        let mut reader = Reader {
+            schema: self.schema,
+            queries: self.queries,
+            named,
+            scopes: Vec::new(),
+            depth: self.depth,
+        };
         Ok(Rows::Query(reader.query(query)?.into()))
     }
 
@@ -354,6 +315,16 @@ impl Reader<'_> {
             _ => None,
         };
         Ok(column.map(|column| column.expr.clone()))
+    }
+
+    pub fn expr(&mut self, sql: &Sql) -> Answer<Expr> {
+        self.depth += 1;
+        if self.depth > EXPR_LIMIT {
+            return Err(format!("more than {EXPR_LIMIT} expressions in each other"));
+        }
+        let expr = self.any_expr(sql)?;
+        self.depth -= 1;
+        Ok(expr)
     }
 
     /// An expression without aggregates.

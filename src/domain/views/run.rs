@@ -22,6 +22,9 @@ pub const VISIT_LIMIT: usize = 200_000;
 /// The rows of an inner query.
 type Answer = Rc<Vec<Vec<Value>>>;
 
+/// Which rows have a value, by its key.
+pub type Positions = Rc<HashMap<String, Vec<usize>>>;
+
 /// Gives all records of a collection.
 pub type Load<'a> = &'a dyn Fn(&Arc<Collection>) -> Result<Vec<Record>>;
 
@@ -42,7 +45,7 @@ pub struct Run<'a> {
 pub struct Table {
     pub cells: Vec<Cell>,
     /// By the number of a field: which rows have which value.
-    indexes: RefCell<HashMap<usize, Rc<HashMap<String, Vec<usize>>>>>,
+    indexes: RefCell<HashMap<usize, Positions>>,
 }
 
 impl Table {
@@ -51,7 +54,7 @@ impl Table {
     }
 
     /// The rows by the keys of field number `field`.
-    pub fn index(&self, field: usize) -> Rc<HashMap<String, Vec<usize>>> {
+    pub fn index(&self, field: usize) -> Positions {
         let mut indexes = self.indexes.borrow_mut();
         let index = indexes.entry(field).or_insert_with(|| {
             let mut by_key: HashMap<String, Vec<usize>> = HashMap::new();
