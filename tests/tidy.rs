@@ -58,7 +58,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("imbl", &["store"]),
     ("jsonwebtoken", &["auth"]),
     ("libc", &["store", "cli", "config", "http", "telemetry", "app"]),
-    ("memchr", &["query", "domain", "store", "auth"]),
+    ("memchr", &["query", "domain", "store", "auth", "http"]),
     ("mimalloc", &["main.rs"]),
     ("multer", &["http"]),
     ("parking_lot", &["store", "app", "http", "auth", "query", "domain", "telemetry"]),

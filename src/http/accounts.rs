@@ -13,7 +13,7 @@ use crate::domain::answer;
 use crate::domain::request::Request;
 use crate::domain::{Error, Result};
 use crate::http::body::Submitted;
-use crate::http::extract::{Asked, NOT_FROM_HERE, Named, json, look};
+use crate::http::extract::{Asked, NOT_FROM_HERE, Named, Superuser, json, look};
 use crate::http::throttle;
 use crate::store::Read;
 
@@ -69,7 +69,7 @@ pub(super) async fn refresh(
 pub(super) async fn impersonate(
     State(app): State<App>,
     Named((collection, id)): Named<(String, String)>,
-    Asked(request): Asked,
+    Superuser(request): Superuser,
     Submitted(body): Submitted,
 ) -> Result<Response> {
     answer(&app, request, move |app, read, request| {

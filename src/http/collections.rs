@@ -12,13 +12,16 @@ use crate::domain::collections::{self, providers};
 use crate::domain::request::Request;
 use crate::domain::schema::Collection;
 use crate::domain::views;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Problems, Result};
 use crate::http::body::Submitted;
-use crate::http::extract::{Asked, Named, look, picked};
+use crate::http::extract::{Named, Superuser, look, picked};
 use crate::http::records::listing;
 
 /// `GET /api/collections`
-pub(super) async fn list(State(app): State<App>, Asked(request): Asked) -> Result<Response> {
+pub(super) async fn list(
+    State(app): State<App>,
+    Superuser(request): Superuser,
+) -> Result<Response> {
     let (listing, look) = (listing(&request)?, look(&request)?);
     let (paging, found) = {
         let request = request.clone();
@@ -42,7 +45,7 @@ pub(super) async fn list(State(app): State<App>, Asked(request): Asked) -> Resul
 pub(super) async fn view(
     State(app): State<App>,
     Named(collection): Named<String>,
-    Asked(request): Asked,
+    Superuser(request): Superuser,
 ) -> Result<Response> {
     let caller = request.caller.clone();
     let found = app.read(move |read| collections::find(read, &caller, &collection)).await?;
@@ -52,7 +55,7 @@ pub(super) async fn view(
 /// `POST /api/collections`
 pub(super) async fn create(
     State(app): State<App>,
-    Asked(request): Asked,
+    Superuser(request): Superuser,
     Submitted(definition): Submitted,
 ) -> Result<Response> {
     let (caller, now_ms) = (request.caller.clone(), request.now_ms);
@@ -64,7 +67,7 @@ pub(super) async fn create(
 pub(super) async fn update(
     State(app): State<App>,
     Named(collection): Named<String>,
-    Asked(request): Asked,
+    Superuser(request): Superuser,
     Submitted(changes): Submitted,
 ) -> Result<Response> {
     let (caller, now_ms) = (request.caller.clone(), request.now_ms);
@@ -98,7 +101,7 @@ async fn settled(
 pub(super) async fn delete(
     State(app): State<App>,
     Named(collection): Named<String>,
-    Asked(request): Asked,
+    Superuser(request): Superuser,
 ) -> Result<Response> {
     app.write(move |tx| collections::delete(tx, &request.caller, &collection)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -108,7 +111,7 @@ pub(super) async fn delete(
 pub(super) async fn truncate(
     State(app): State<App>,
     Named(collection): Named<String>,
-    Asked(request): Asked,
+    Superuser(request): Superuser,
 ) -> Result<Response> {
     app.write(move |tx| collections::truncate(tx, &request.caller, &collection, request.now_ms))
         .await?;
@@ -118,12 +121,11 @@ pub(super) async fn truncate(
 /// `PUT /api/collections/import`
 pub(super) async fn import(
     State(app): State<App>,
-    Asked(request): Asked,
+    Superuser(request): Superuser,
     Submitted(body): Submitted,
 ) -> Result<Response> {
-    collections::guard(&request.caller)?;
     let definitions = definitions(&body)?;
-    let delete_missing = body.get("deleteMissing") == Some(&Value::Bool(true));
+    let delete_missing = delete_missing(&body)?;
     let asked = request.clone();
     let imported = app
         .write(move |tx| {
@@ -135,6 +137,20 @@ pub(super) async fn import(
         settled(&app, &request, collection).await?;
     }
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Whether what an import does not list goes. Anything but a clear answer is refused: it may be meant
+/// as the opposite of what it would do.
+fn delete_missing(body: &Map<String, Value>) -> Result<bool> {
+    match body.get("deleteMissing") {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(delete)) => Ok(*delete),
+        Some(_) => {
+            let (code, why) = ("validation_invalid_value", "Must be true or false.");
+            let problems = Problems::one("deleteMissing", code, why);
+            Err(Error::Invalid { message: "The import can't be read.".to_owned(), problems })
+        }
+    }
 }
 
 /// The collections that an import lists.
@@ -150,24 +166,21 @@ fn definitions(body: &Map<String, Value>) -> Result<Vec<Map<String, Value>>> {
 }
 
 /// `GET /api/collections/meta/scaffolds`
-pub(super) async fn scaffolds(Asked(request): Asked) -> Result<Response> {
-    collections::guard(&request.caller)?;
+pub(super) async fn scaffolds(Superuser(request): Superuser) -> Result<Response> {
     picked(&request, Value::Object(collections::scaffolds()))
 }
 
 /// `GET /api/collections/meta/oauth2-providers`
-pub(super) async fn oauth2_providers(Asked(request): Asked) -> Result<Response> {
-    collections::guard(&request.caller)?;
+pub(super) async fn oauth2_providers(Superuser(request): Superuser) -> Result<Response> {
     picked(&request, providers::list())
 }
 
 /// `POST /api/collections/meta/dry-run-view`
 pub(super) async fn dry_run_view(
     State(app): State<App>,
-    Asked(request): Asked,
+    Superuser(request): Superuser,
     Submitted(body): Submitted,
 ) -> Result<Response> {
-    collections::guard(&request.caller)?;
     let query = body.get("query").and_then(Value::as_str).unwrap_or_default().to_owned();
     let found = app.read(move |read| views::dry_run(read, &query)).await?;
     picked(&request, found)

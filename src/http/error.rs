@@ -80,6 +80,11 @@ impl Envelope {
         Self::new(status, code, message)
     }
 
+    /// The same with another message.
+    pub fn saying(self, message: &str) -> Self {
+        Self { message: message.to_owned(), ..self }
+    }
+
     /// The envelope of a batch whose entry number `index` would have been refused with `cause`.
     fn of_entry(index: usize, cause: Error) -> Self {
         let failed = json!({

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::auth::passwords::Hashing;
 use crate::domain::accounts::tokens;
 use crate::domain::answer::Look;
+use crate::domain::collections;
 use crate::domain::request::{Caller, Request};
 use crate::domain::{Error, Result};
 use crate::http::throttle;
@@ -41,6 +42,19 @@ impl FromRequestParts<App> for Asked {
             budget: Budget::of(app.limits().row_visits),
             hashing: Hashing::new(app.safe().passwords.clone()),
         }))
+    }
+}
+
+/// The request of a superuser. Anybody else is turned away before the body is looked at.
+pub struct Superuser(pub Request);
+
+impl FromRequestParts<App> for Superuser {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let Asked(request) = Asked::from_request_parts(parts, app).await?;
+        collections::guard(&request.caller)?;
+        Ok(Self(request))
     }
 }
 

@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::http::connections::Watched;
 use crate::http::error::Envelope;
 use crate::http::front;
+use crate::http::typed::Typed;
 use crate::telemetry::line::Access;
 use crate::telemetry::trip::{self, Trip};
 use crate::telemetry::{logs, series};
@@ -28,11 +29,18 @@ const BARE_BYTES: std::ops::Range<usize> = 60..200;
 /// Bytes thrown away after the last word: more than any header of good will.
 const DISCARD_BYTES: usize = 4 << 20;
 
+/// What is wrong most often, when somebody typed an address by hand.
+const MALFORMED: &str = "The request is not valid HTTP. In its address, blanks and other special characters \
+    must be percent-encoded (a blank is `%20`).";
+
 /// A stream on which a bare refusal is said in our words.
 pub(super) struct LastWord<S> {
     inner: Watched<S>,
     peer: IpAddr,
     word: Option<Box<Word>>,
+    typed: Typed,
+    /// What was read already, but did not fit.
+    rest: Vec<u8>,
 }
 
 /// What is said instead, and how far that is.
@@ -47,7 +55,7 @@ struct Word {
 
 impl<S> LastWord<S> {
     pub fn new(inner: Watched<S>, peer: IpAddr) -> Self {
-        Self { inner, peer, word: None }
+        Self { inner, peer, word: None, typed: Typed::default(), rest: Vec::new() }
     }
 }
 
@@ -125,7 +133,10 @@ fn bare_refusal(bytes: &[u8]) -> Option<(StatusCode, &str)> {
 fn refusal(status: StatusCode, bare: &str, peer: IpAddr) -> Vec<u8> {
     let started = Instant::now();
     let trip = Arc::new(Trip::start(peer, None, None));
-    let envelope = Envelope::of_status(status);
+    let mut envelope = Envelope::of_status(status);
+    if status == StatusCode::BAD_REQUEST {
+        envelope = envelope.saying(MALFORMED);
+    }
     let body = trip::within(Some(trip.clone()), || envelope.into_json().to_string());
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -168,7 +179,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for LastWord<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(context, buffer)
+        if self.rest.is_empty() {
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
+            let Some(changed) = self.typed.read(&buffer.filled()[before..]) else {
+                return Poll::Ready(Ok(()));
+            };
+            buffer.set_filled(before);
+            self.rest = changed;
+        }
+        let fits = self.rest.len().min(buffer.remaining());
+        buffer.put_slice(&self.rest[..fits]);
+        self.rest.drain(..fits);
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -39,6 +39,7 @@ mod streamed;
 mod testing;
 mod throttle;
 pub mod tls;
+mod typed;
 mod users;
 
 use routes::Routes;

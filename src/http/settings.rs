@@ -9,18 +9,21 @@ use crate::domain::Result;
 use crate::domain::request::Request;
 use crate::domain::settings;
 use crate::http::body::Submitted;
-use crate::http::extract::{Asked, look};
+use crate::http::extract::{Superuser, look};
 use crate::store::Read;
 
 /// `GET /api/settings`
-pub(super) async fn show(State(app): State<App>, Asked(request): Asked) -> Result<Json<Value>> {
+pub(super) async fn show(
+    State(app): State<App>,
+    Superuser(request): Superuser,
+) -> Result<Json<Value>> {
     app.read(move |read| picked(read, &request)).await.map(Json)
 }
 
 /// `PATCH /api/settings`
 pub(super) async fn change(
     State(app): State<App>,
-    Asked(request): Asked,
+    Superuser(request): Superuser,
     Submitted(patch): Submitted,
 ) -> Result<Json<Value>> {
     let inside = app.clone();

@@ -50,6 +50,7 @@ mod world;
 
 pub use budget::Budget;
 pub use decide::{Decision, decide};
+pub use functions::strftime;
 
 /// Why a filter or sort was refused.
 #[derive(Debug, thiserror::Error)]

@@ -7,10 +7,11 @@ import * as imports from './imports.mjs';
 import * as lists from './lists.mjs';
 import * as records from './records.mjs';
 import * as schemas from './schemas.mjs';
+import * as selects from './selects.mjs';
 import * as signin from './signin.mjs';
 import * as views from './views.mjs';
 
-const KINDS = { accounts, batches, forms, imports, lists, records, schemas, signin, views };
+const KINDS = { accounts, batches, forms, imports, lists, records, schemas, selects, signin, views };
 
 /** What is sent: `body` as JSON, `form` as urlencoded pairs, `parts` as multipart, or `text` of a `type`. */
 function content({ body, form, parts, text, type }) {

@@ -239,3 +239,67 @@ async fn ten_thousand_idle_connections_disturb_nobody() {
     drop(held);
     check_alive(&house).await;
 }
+
+#[tokio::test]
+async fn blank_in_an_address_is_refused_with_what_to_write() {
+    let house = House::new();
+    let heard = say(&house, b"GET /api/health?a=b c HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    check_refused(&heard, 400, "bad_request");
+    assert!(heard.contains("percent-encoded"), "{heard}");
+}
+
+#[tokio::test]
+async fn addresses_may_be_typed_as_they_are_meant() {
+    let house = House::new();
+    let request = |filter: &str, end: &str| {
+        format!(
+            "GET /api/collections/users/records?filter={filter} HTTP/1.1\r\nhost: a\r\n{end}\r\n"
+        )
+    };
+    let body = r#"{"identity":"<\">","password":"x"}"#;
+    let sign_in = format!(
+        "POST /api/collections/users/auth-with-password HTTP/1.1\r\nhost: a\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let last = request("name<\"b\"", "connection: close\r\n");
+    let all = [request("name=\"a\"", ""), sign_in, request("name>\"a\"", ""), last].concat();
+    let heard = say(&house, all.as_bytes()).await;
+    let statuses: Vec<&str> = heard.split("HTTP/1.1 ").skip(1).map(|it| &it[..3]).collect();
+    assert_eq!(statuses, ["200", "400", "200", "200"], "{heard}");
+    // The body between them came as it was sent.
+    assert!(!heard.contains("not valid JSON"), "{heard}");
+}
+
+#[tokio::test]
+async fn strangers_are_turned_away_before_their_body_is_read() {
+    let house = House::new();
+    let guest = house.guest().with("content-type", "application/json");
+    for (method, path) in [
+        (Method::PUT, "/api/collections/import"),
+        (Method::POST, "/api/collections"),
+        (Method::PATCH, "/api/collections/users"),
+        (Method::POST, "/api/collections/meta/dry-run-view"),
+        (Method::POST, "/api/collections/users/explain"),
+        (Method::POST, "/api/collections/users/impersonate/x"),
+        (Method::PATCH, "/api/settings"),
+    ] {
+        let answer = guest.send(method, path, Bytes::from_static(b"{bad")).await;
+        assert_eq!(answer.status, 401, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_import_says_clearly_whether_it_deletes() {
+    let house = House::new();
+    let root = house.superuser().await;
+    let list = json!([{"name": "notes", "type": "base", "fields": []}]);
+    for unclear in [json!("true"), json!(1), json!([]), json!("")] {
+        let body = json!({"collections": list, "deleteMissing": unclear});
+        let refused = root.put("/api/collections/import", body).await;
+        assert_eq!(refused.status, 400, "{unclear}");
+        assert_eq!(refused.body["data"]["deleteMissing"]["code"], "validation_invalid_value");
+    }
+    let body = json!({"collections": list, "deleteMissing": null});
+    assert_eq!(root.put("/api/collections/import", body).await.status, 204);
+}

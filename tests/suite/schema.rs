@@ -284,3 +284,24 @@ fn commands_want_files_and_a_store() {
     assert!(nowhere.err.contains("there is no store in"), "{}", nowhere.err);
     assert!(unsaid.err.contains("HOLDALL_SCHEMA"), "{}", unsaid.err);
 }
+
+#[tokio::test]
+async fn unique_index_over_lower_case_takes_names_for_one() {
+    let house = House::new();
+    let root = house.superuser().await;
+    let index = "CREATE UNIQUE INDEX `by_name` ON `tags` (lower(name))";
+    let made = root
+        .post(
+            "/api/collections",
+            json!({"name": "tags", "type": "base", "fields": [{"name": "name", "type": "text"}],
+                "indexes": [index]}),
+        )
+        .await;
+    assert_eq!((made.status, &made.body["indexes"][0]), (200, &json!(index)));
+    let add = async |name: &str| {
+        root.post("/api/collections/tags/records", json!({ "name": name })).await
+    };
+    assert_eq!(add("Rust").await.status, 200);
+    let taken = add("rUST").await;
+    assert_eq!(taken.body["data"]["name"]["code"], "validation_not_unique");
+}

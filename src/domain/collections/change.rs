@@ -27,7 +27,7 @@ pub struct Change {
     /// As it was stated.
     pub old: Option<Arc<Collection>>,
     pub new: Arc<Collection>,
-    problems: Problems,
+    pub problems: Problems,
     /// Entries in the store have to be made anew.
     stale: bool,
 }

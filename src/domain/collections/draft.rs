@@ -68,9 +68,7 @@ pub fn draft(
         }
     }
     if collection.kind == CollectionKind::View {
-        // There is nothing to write.
-        let Rules { create, update, delete, .. } = &mut collection.rules;
-        (*create, *update, *delete) = (None, None, None);
+        nothing_to_write(&mut collection.rules, &mut problems);
         if let Some(query) = text(definition, "viewQuery")? {
             collection.view_query = Some(query.trim().to_owned());
         }
@@ -80,7 +78,7 @@ pub fn draft(
     if let Some(auth) = &mut collection.auth {
         **auth = auth_options(auth, definition)?;
     }
-    let statements = match definition.get("indexes") {
+    let mut statements = match definition.get("indexes") {
         None | Some(Value::Null) => stated(&collection),
         Some(Value::Array(list)) => {
             let text = |item: &Value| match item {
@@ -91,8 +89,23 @@ pub fn draft(
         }
         Some(_) => return Err(misfit("indexes")),
     };
+    if collection.kind == CollectionKind::View && !statements.is_empty() {
+        let message = "A view has no indexes: its records are made when they are looked at.";
+        problems.add("indexes", "validation_indexes_not_supported", message);
+        statements.clear();
+    }
     collection.updated = date::print(now_ms);
     Ok(Draft { collection, statements, problems })
+}
+
+/// Records of a view are only read: rules about writing them are a mistake.
+fn nothing_to_write(rules: &mut Rules, problems: &mut Problems) {
+    let Rules { create, update, delete, .. } = rules;
+    for (name, rule) in [("createRule", create), ("updateRule", update), ("deleteRule", delete)] {
+        if rule.take().is_some() {
+            problems.add(name, "validation_nil", "Must be null: a view can't be written to.");
+        }
+    }
 }
 
 fn blank(definition: &Definition, problems: &mut Problems, now_ms: i64) -> Result<Collection> {

@@ -84,7 +84,13 @@ pub fn update(
 ) -> Result<Arc<Collection>> {
     let old = find(tx, caller, id_or_name)?;
     let schema = Schema::load(tx)?;
-    let change = change::prepare(tx, &schema, Some(old), definition, Fields::Replace, now_ms)?;
+    let id = old.id.clone();
+    let mut change = change::prepare(tx, &schema, Some(old), definition, Fields::Replace, now_ms)?;
+    // Relations and tokens name the collection by it.
+    if definition.get("id").and_then(Value::as_str).is_some_and(|new| !new.is_empty() && new != id)
+    {
+        change.problems.add("id", "validation_values_mismatch", "The id can't be changed.");
+    }
     let mut changed =
         change::apply(tx, vec![change], &[], |_, problems| problems.check(NOT_CHANGED))?;
     Ok(changed.remove(0))

@@ -338,3 +338,14 @@ fn options_of_auth_collections_are_checked() {
     );
     refused(json!({"fileToken": {"duration": 0}}), "fileToken.duration", "validation_required");
 }
+
+#[test]
+fn a_collection_keeps_its_id() {
+    let store = store();
+    let made = create(&store, json!({"name": "c1"})).unwrap();
+    for same in [json!({"id": made.id}), json!({"id": ""}), json!({"id": null})] {
+        assert_eq!(update(&store, "c1", same).unwrap().id, made.id);
+    }
+    let moved = codes(update(&store, "c1", json!({"id": "other"})));
+    assert_eq!(moved, [("id".to_owned(), "validation_values_mismatch".to_owned())]);
+}

@@ -50,8 +50,8 @@ pub fn print(moment_ms: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
 }
 
-/// Reads `2024-01-02`, optionally with a time (after a blank or `T`), a fraction of which
-/// milliseconds count, and `Z` or an offset; in milliseconds since the epoch.
+/// Reads `2024-01-02`, optionally with a time (after a blank or `T`), a fraction (after `.` or `,`) of
+/// which milliseconds count, and `Z` or an offset; in milliseconds since the epoch.
 pub fn parse(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
     let number = |from: usize, until: usize| -> Option<i64> {
@@ -79,7 +79,7 @@ pub fn parse(text: &str) -> Option<i64> {
     }
     moment += ((hour * 60 + minute) * 60 + second) * 1000;
     let mut at = 19;
-    if is(at, b".") {
+    if is(at, b".,") {
         let digits = bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         if digits == 0 {
             return None;
@@ -125,6 +125,7 @@ mod tests {
             ("2024-01-02T03:04:05.6789+02:00", "2024-01-02 01:04:05.678Z"),
             ("2024-01-02 03:04:05 +0200", "2024-01-02 01:04:05.000Z"),
             ("2024-01-02T03:04:05.7-00:30", "2024-01-02 03:34:05.700Z"),
+            ("2024-01-02 03:04:05,5", "2024-01-02 03:04:05.500Z"),
             ("0000-01-01", "0000-01-01 00:00:00.000Z"),
             ("2024-02-29", "2024-02-29 00:00:00.000Z"),
             ("2024-02-30", ""),

@@ -18,6 +18,8 @@ pub struct Statement {
 pub struct Column {
     pub name: String,
     pub nocase: bool,
+    /// It was written `lower(name)`, which has the entries of `NOCASE`.
+    pub lowered: bool,
     pub descending: Option<bool>,
     /// `COLLATE BINARY` was said, which changes nothing.
     pub binary: bool,
@@ -136,7 +138,10 @@ impl Statement {
                 Some(false) => " ASC",
                 None => "",
             };
-            format!("{}{collation}{order}", quote(&column.name))
+            match column.lowered {
+                true => format!("lower({}){order}", quote(&column.name)),
+                false => format!("{}{collation}{order}", quote(&column.name)),
+            }
         };
         let columns: Vec<String> = self.columns.iter().map(column).collect();
         let columns = match &columns[..] {
@@ -230,9 +235,15 @@ impl<'a> Reader<'a> {
     }
 
     fn column(&mut self) -> Result<Column, String> {
-        let name = self.name("a column name")?;
-        let (mut nocase, mut binary) = (false, false);
-        if self.take_word("COLLATE") {
+        let mut name = self.name("a column name")?;
+        // Of functions, `lower` is all that indexes can do.
+        let lowered = name.eq_ignore_ascii_case("lower") && self.take_sign("(");
+        if lowered {
+            name = self.name("a column name")?;
+            self.sign(")")?;
+        }
+        let (mut nocase, mut binary) = (lowered, false);
+        if !lowered && self.take_word("COLLATE") {
             nocase = self.take_word("NOCASE");
             binary = !nocase;
             if binary {
@@ -244,7 +255,7 @@ impl<'a> Reader<'a> {
             (false, true) => Some(false),
             (false, false) => None,
         };
-        Ok(Column { name, nocase, descending, binary })
+        Ok(Column { name, nocase, lowered, descending, binary })
     }
 
     /// The text up to the end or a semicolon.
@@ -281,12 +292,26 @@ mod tests {
     }
 
     #[test]
+    fn lower_is_another_way_to_write_nocase() {
+        let statement = parse("create unique index i on t (LOWER(email) desc, lower)").unwrap();
+        let nocase: Vec<bool> = statement.columns.iter().map(|column| column.nocase).collect();
+        assert_eq!(nocase, [true, false]);
+        assert_eq!(
+            statement.print(),
+            "CREATE UNIQUE INDEX `i` ON `t` (\n  lower(`email`) DESC,\n  `lower`\n)"
+        );
+        assert_eq!(parse(&statement.print()).unwrap(), statement);
+    }
+
+    #[test]
     fn what_is_not_understood_is_refused_with_its_place() {
         for (text, problem) in [
             ("", "expected CREATE at the end"),
             ("nope", "expected CREATE at character 0"),
             ("CREATE INDEX ON t (a)", "expected ON at character 16"),
-            ("CREATE INDEX i ON t (lower(a))", "expected ) at character 26"),
+            ("CREATE INDEX i ON t (length(a))", "expected ) at character 27"),
+            ("CREATE INDEX i ON t (lower(a || b))", "an unexpected '|' at character 29"),
+            ("CREATE INDEX i ON t (lower(lower(a)))", "expected ) at character 32"),
             ("CREATE INDEX i ON t ()", "expected a column name at character 21"),
             ("CREATE INDEX i ON t (a COLLATE RTRIM)", "expected NOCASE or BINARY at character 31"),
             ("CREATE INDEX i ON t (a); DROP TABLE x", "expected the end at character 25"),

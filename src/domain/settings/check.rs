@@ -220,7 +220,8 @@ fn is_host(text: &str) -> bool {
     text.parse::<IpAddr>().is_ok() || text.trim_end_matches('.').split('.').all(label)
 }
 
-/// `collection:action`, `*:action`, or a path, the latter with or without a method in front.
+/// `collection:action`, `*:action`, or a path, the latter with or without a method in front. A word by
+/// itself is taken too, as other servers' settings have them; no route here goes by it.
 fn is_label(label: &str) -> bool {
     let word = |text: &str| {
         !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
@@ -232,8 +233,10 @@ fn is_label(label: &str) -> bool {
     if path.starts_with('/') {
         return !path.contains(char::is_whitespace);
     }
-    let action = label.split_once(':');
-    action.is_some_and(|(place, action)| (place == "*" || word(place)) && word(action))
+    match label.split_once(':') {
+        Some((place, action)) => (place == "*" || word(place)) && word(action),
+        None => word(label),
+    }
 }
 
 #[cfg(test)]
@@ -304,7 +307,7 @@ mod tests {
         let rule = |label: &str, audience: &str| json!({"label": label, "audience": audience, "duration": 1, "maxRequests": 1});
         check(
             json!({"rateLimits": {"rules": [rule("a:b", "@auth"), rule("a:b", "@guest"),
-                rule("*:auth", ""), rule("POST /api/x", ""), rule("/api/", "")]}}),
+                rule("*:auth", ""), rule("POST /api/x", ""), rule("/api/", ""), rule("tag", "")]}}),
             json!({}),
         );
         check(

@@ -13,15 +13,26 @@ use crate::domain::schema::{Collection, CollectionKind, Field, Schema};
 use crate::domain::{Error, Result};
 use crate::store::{Order, Range, Read, keys};
 
+mod aggregates;
+mod calls;
+mod dates;
+mod evaluate;
+mod exprs;
+mod functions;
+mod joins;
+mod members;
 mod overlay;
 mod parse;
 mod plan;
 mod run;
+mod sets;
+mod shapes;
 #[cfg(test)]
 mod tests;
 mod value;
+mod windows;
 
-use plan::{Expr, Function, Select, Type};
+use plan::{Expr, Rows, Select, Shape, Type};
 
 pub use overlay::Overlay;
 
@@ -44,53 +55,61 @@ pub fn fields(schema: &Schema, view: &Collection, query: &str) -> Result<Vec<Fie
     }
     let mut list: Vec<Field> = Vec::new();
     for (at, column) in select.columns.iter().enumerate() {
+        let letters = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        if column.name.is_empty() || !column.name.chars().all(letters) {
+            return Err(format!("{:?} is no name of a field", column.name));
+        }
         if list.iter().any(|field| field.name.eq_ignore_ascii_case(&column.name)) {
             return Err(format!("two columns are named {:?}", column.name));
         }
-        list.push(field(&select, &column.name, &column.expr, at));
+        list.push(field(&select, column, at));
     }
     Ok(list)
 }
 
 fn shallow(schema: &Schema, view: &Collection, select: &Select, depth: usize) -> bool {
-    select.sources.iter().all(|source| {
-        let collection = &source.collection;
-        let Some(query) = &collection.view_query else { return true };
-        depth > 0
+    let mut shallow_so_far = true;
+    select.each_collection(&mut |collection| {
+        let Some(query) = &collection.view_query else { return };
+        shallow_so_far = shallow_so_far
+            && depth > 0
             && collection.id != view.id
             && parse::parse(schema, query)
-                .is_ok_and(|inner| shallow(schema, view, &inner, depth - 1))
-    })
+                .is_ok_and(|inner| shallow(schema, view, &inner, depth - 1));
+    });
+    shallow_so_far
 }
 
-fn field(select: &Select, name: &str, expr: &Expr, at: usize) -> Field {
-    let source = match expr {
-        Expr::Field { source, field } => {
-            let collection = &select.sources[*source].collection;
-            Some((collection, &collection.fields[*field]))
-        }
+fn field(select: &Select, column: &plan::Column, at: usize) -> Field {
+    let name = &column.name;
+    let source = match &column.expr {
+        Expr::Field { up: 0, source, field } => match &select.sources[*source].rows {
+            Rows::Collection(collection) => Some((collection, &collection.fields[*field])),
+            Rows::Query(_) | Rows::Union(_) => None,
+        },
         _ => None,
     };
-    let kind = match (expr, source) {
+    let kind = match (column.shape, source) {
         _ if name == "id" => {
             let pattern = "^[a-z0-9]+$".into();
             Kind::Text(TextOptions { primary_key: true, pattern, ..TextOptions::default() })
         }
         // The id of another record leads to it.
-        (_, Some((collection, field))) if field.name == "id" => Kind::Relation(RelationOptions {
-            collection_id: collection.id.clone(),
-            max_select: 1,
-            ..RelationOptions::default()
-        }),
-        (_, Some((_, field))) => field.kind.clone(),
-        (Expr::Aggregate(number), _) if select.aggregates[*number].function == Function::Count => {
-            Kind::Number(whole())
+        (Shape::Field, Some((collection, field))) if field.name == "id" => {
+            Kind::Relation(RelationOptions {
+                collection_id: collection.id.clone(),
+                max_select: 1,
+                ..RelationOptions::default()
+            })
         }
-        (Expr::Cast(_, Type::Text), _) => Kind::Text(Default::default()),
-        (Expr::Cast(_, Type::Real), _) => Kind::Number(Default::default()),
-        (Expr::Cast(_, Type::Integer), _) => Kind::Number(whole()),
-        (Expr::Cast(_, Type::Bool), _) => Kind::Bool,
-        _ => Kind::Json(Default::default()),
+        (Shape::Field, Some((_, field))) => field.kind.clone(),
+        (Shape::Count | Shape::Cast(Type::Integer), _) => Kind::Number(whole()),
+        (Shape::Total | Shape::Cast(Type::Real | Type::Numeric), _) => {
+            Kind::Number(Default::default())
+        }
+        (Shape::Cast(Type::Text), _) => Kind::Text(Default::default()),
+        (Shape::Cast(Type::Bool), _) => Kind::Bool,
+        (Shape::Field | Shape::Other, _) => Kind::Json(Default::default()),
     };
     let mut field = Field {
         id: String::new(),
@@ -136,16 +155,18 @@ fn rows(
     let query = view.view_query.as_deref().unwrap_or_default();
     let select = parse::parse(schema, query)
         .map_err(|why| Error::Bad(format!("the view {} cannot be read: {why}", view.name)))?;
-    let rows = run::run(&select, |source| match source.collection.kind {
+    // What a statement calls `now` is when it is looked at.
+    let now_ms = crate::clock::system_ms();
+    let rows = run::run(&select, now_ms, &|collection| match collection.kind {
         CollectionKind::View if depth == 0 => Err(Error::Bad("views lie too deep".to_owned())),
-        CollectionKind::View => rows(read, schema, &source.collection, depth - 1),
-        CollectionKind::Base | CollectionKind::Auth => stored(read, &source.collection),
+        CollectionKind::View => rows(read, schema, collection, depth - 1),
+        CollectionKind::Base | CollectionKind::Auth => stored(read, collection),
     })?;
-    let encode = |(at, row): (usize, Vec<Value>)| {
+    let encode = |(at, row): (usize, Vec<value::Value>)| {
         let cast = |field: &Field| {
             let column = select.columns.iter().position(|column| column.name == field.name);
-            let value = column.map_or(&Value::Null, |column| &row[column]);
-            Some(fields::cast(&field.kind, value))
+            let value = column.map_or(value::Value::Null, |column| row[column].clone());
+            Some(fields::cast(&field.kind, &value.into_json(&field.kind)))
         };
         let values = view.fields.iter().map(cast).collect();
         Record::encode(view, at as u64 + 1, &values)

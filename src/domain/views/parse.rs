@@ -1,28 +1,29 @@
 //! SELECT statements: parsed by a SQL parser, taken over into a plan; what is not understood is
 //! refused with its place.
 
-use serde_json::Value;
+use std::cell::Cell;
+
 use sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, DuplicateTreatment, Expr as Sql, Function as Call,
-    FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, JoinConstraint,
-    JoinOperator, LimitClause, ObjectName, OrderByKind, OrderBySort, Query, Select as SqlSelect,
-    SelectItem, SetExpr, Spanned, Statement, TableFactor, UnaryOperator, Value as Literal,
+    Distinct, Expr as Sql, GroupByExpr, JoinConstraint, JoinOperator, LimitClause, OrderByExpr,
+    OrderByKind, OrderBySort, Query, Select as SqlSelect, SelectItem, SetExpr, Spanned, Statement,
+    TableFactor, UnaryOperator, Value as Literal,
 };
 use sqlparser::dialect::SQLiteDialect;
 use sqlparser::parser::Parser;
 
-use crate::domain::fields::{Kind, number};
 use crate::domain::schema::Schema;
-use crate::domain::views::plan::{
-    Aggregate, Column, Expr, Function, Operator, Select, Source, Type,
-};
+use crate::domain::views::plan::{Column, Expr, Key, Rows, Select, Source};
+use crate::domain::views::shapes;
 
-/// Longest statement, deepest nesting, most tables.
+/// Longest statement, deepest nesting, most tables of a query, most queries in each other.
 const LENGTH_LIMIT: usize = 10_000;
 const DEPTH_LIMIT: usize = 50;
-const SOURCE_LIMIT: usize = 8;
+pub const SOURCE_LIMIT: usize = 8;
+const QUERY_LIMIT: usize = 40;
+/// Most expressions in each other, chains of `or` and `+` included: whoever walks over them needs a stack.
+const EXPR_LIMIT: usize = 200;
 
-type Answer<T> = Result<T, String>;
+pub type Answer<T> = Result<T, String>;
 
 /// The plan of `query` over the collections of `schema`.
 pub fn parse(schema: &Schema, query: &str) -> Answer<Select> {
@@ -34,108 +35,148 @@ pub fn parse(schema: &Schema, query: &str) -> Answer<Select> {
         .try_with_sql(query)
         .and_then(|mut parser| parser.parse_statements())
         .map_err(|error| error.to_string())?;
+    let queries = Cell::new(0);
     match &statements[..] {
-        [Statement::Query(query)] => Reader { schema, select: Select::default() }.query(query),
+        [Statement::Query(query)] => {
+            Reader { schema, queries: &queries, named: &[], scopes: Vec::new(), depth: 0 }
+                .query(query)
+        }
         _ => Err("there must be one SELECT".to_owned()),
     }
 }
 
-struct Reader<'a> {
-    schema: &'a Schema,
-    select: Select,
+/// Reads a query with what is in it.
+pub struct Reader<'a> {
+    pub schema: &'a Schema,
+    /// How many queries were read so far: each name of one reads it again.
+    pub queries: &'a Cell<usize>,
+    /// What `WITH` gives names to.
+    pub named: &'a [(&'a str, &'a Query)],
+    /// The query that is being read, last, and those around it.
+    pub scopes: Vec<Select>,
+    /// How many expressions are being read in each other.
+    pub depth: usize,
 }
 
-fn refuse<T>(what: &str, at: &impl Spanned) -> Answer<T> {
+pub fn refuse<T>(what: &str, at: &impl Spanned) -> Answer<T> {
     let start = at.span().start;
     Err(format!("{what} is not understood here (line {}, column {})", start.line, start.column))
 }
 
 impl Reader<'_> {
-    fn query(mut self, query: &Query) -> Answer<Select> {
-        let plain = query.with.is_none()
-            && query.fetch.is_none()
-            && query.locks.is_empty()
-            && query.for_clause.is_none()
-            && query.pipe_operators.is_empty();
-        let SetExpr::Select(body) = &*query.body else {
-            return refuse("a set of queries", query);
-        };
-        if !plain {
-            return refuse("WITH, FETCH or FOR", query);
+    /// Reads a query that may look at those around it.
+    pub fn query(&mut self, query: &Query) -> Answer<Select> {
+        self.queries.set(self.queries.get() + 1);
+        if self.queries.get() > QUERY_LIMIT {
+            return Err(format!("more than {QUERY_LIMIT} queries in each other"));
         }
-        self.body(body)?;
+        if query.fetch.is_some()
+            || !query.locks.is_empty()
+            || query.for_clause.is_some()
+            || !query.pipe_operators.is_empty()
+        {
+            return refuse("FETCH or FOR", query);
+        }
+        let mut named = self.named.to_vec();
+        if let Some(with) = &query.with {
+            if with.recursive {
+                return refuse("RECURSIVE", query);
+            }
+            for table in &with.cte_tables {
+                if !table.alias.columns.is_empty() {
+                    return refuse("a name with columns", query);
+                }
+                named.push((&table.alias.name.value, &table.query));
+            }
+        }
+        let scopes = std::mem::take(&mut self.scopes);
+        let mut inner = Reader {
+            schema: self.schema,
+            queries: self.queries,
+            named: &named,
+            scopes,
+            depth: self.depth,
+        };
+        inner.scopes.push(Select::default());
+        let done = match &*query.body {
+            SetExpr::Select(body) => inner.body(body),
+            set => inner.set(set, query),
+        };
+        let done = done.and_then(|()| inner.ends(query));
+        let select = inner.scopes.pop().unwrap_or_default();
+        self.scopes = inner.scopes;
+        done.map(|()| select)
+    }
+
+    /// The query that is being read.
+    pub fn scope(&mut self) -> &mut Select {
+        self.scopes.last_mut().expect("a query is pushed before anything of it is read")
+    }
+
+    fn ends(&mut self, query: &Query) -> Answer<()> {
         if let Some(order) = &query.order_by {
             let OrderByKind::Expressions(list) = &order.kind else {
                 return refuse("ORDER BY ALL", query);
             };
             for item in list {
-                let expr = self.shown_or_own(&item.expr)?;
-                if item.options.nulls_first.is_some() || item.with_fill.is_some() {
-                    return refuse("this ORDER BY", &item.expr);
-                }
-                let descending = match &item.options.sort {
-                    None | Some(OrderBySort::Asc) => false,
-                    Some(OrderBySort::Desc) => true,
-                    Some(OrderBySort::Using(_)) => return refuse("USING", &item.expr),
-                };
-                self.select.order.push((expr, descending));
+                let key = self.key(item, true)?;
+                self.scope().order.push(key);
             }
         }
         match &query.limit_clause {
             None => {}
             Some(LimitClause::LimitOffset { limit, offset, limit_by }) if limit_by.is_empty() => {
-                self.select.limit = limit.as_ref().map(count).transpose()?;
+                self.scope().limit = limit.as_ref().map(count).transpose()?.flatten();
                 let offset = offset.as_ref().map(|offset| count(&offset.value)).transpose()?;
-                self.select.offset = offset.unwrap_or(0);
+                self.scope().offset = offset.flatten().unwrap_or(0);
             }
             Some(_) => return refuse("this LIMIT", query),
         }
-        Ok(self.select)
+        Ok(())
     }
 
-    fn body(&mut self, body: &SqlSelect) -> Answer<()> {
-        let plain = body.distinct.is_none()
-            && body.top.is_none()
+    /// A sort key; that of the query (`outermost`) may be the number of a column or its name.
+    pub fn key(&mut self, item: &OrderByExpr, outermost: bool) -> Answer<Key> {
+        let expr = match outermost.then(|| self.shown(&item.expr, true)).transpose()?.flatten() {
+            Some(expr) => expr,
+            None => self.expr(&item.expr)?,
+        };
+        if item.with_fill.is_some() {
+            return refuse("this ORDER BY", &item.expr);
+        }
+        let descending = match &item.options.sort {
+            None | Some(OrderBySort::Asc) => false,
+            Some(OrderBySort::Desc) => true,
+            Some(OrderBySort::Using(_)) => return refuse("USING", &item.expr),
+        };
+        Ok(Key { expr, descending, nulls_first: item.options.nulls_first })
+    }
+
+    pub fn body(&mut self, body: &SqlSelect) -> Answer<()> {
+        let plain = body.top.is_none()
             && body.into.is_none()
             && body.lateral_views.is_empty()
             && body.prewhere.is_none()
             && body.connect_by.is_empty()
-            && body.having.is_none()
             && body.named_window.is_empty()
             && body.qualify.is_none()
             && body.exclude.is_none();
         if !plain {
-            return refuse("DISTINCT, HAVING, WINDOW or INTO", body);
+            return refuse("WINDOW or INTO", body);
         }
-        let [from] = &body.from[..] else {
-            return refuse("anything but one FROM with joins", body);
+        self.scope().distinct = match &body.distinct {
+            None | Some(Distinct::All) => false,
+            Some(Distinct::Distinct) => true,
+            Some(Distinct::On(_)) => return refuse("DISTINCT ON", body),
         };
-        self.source(&from.relation, None, false)?;
-        for join in &from.joins {
-            let (constraint, optional) = match &join.join_operator {
-                JoinOperator::Join(on) | JoinOperator::Inner(on) => (on, false),
-                JoinOperator::Left(on) | JoinOperator::LeftOuter(on) => (on, true),
-                _ => return refuse("this kind of join", join),
-            };
-            let JoinConstraint::On(on) = constraint else {
-                return refuse("a join without ON", join);
-            };
-            self.source(&join.relation, Some(on), optional)?;
-        }
-        self.select.filter = body.selection.as_ref().map(|sql| self.plain(sql)).transpose()?;
+        self.from(body)?;
+        let mut columns = Vec::new();
         for item in &body.projection {
-            let (sql, name) = match item {
-                SelectItem::UnnamedExpr(sql @ Sql::Identifier(name)) => (sql, name.value.clone()),
-                SelectItem::UnnamedExpr(sql @ Sql::CompoundIdentifier(path)) => {
-                    (sql, path.last().map(|name| name.value.clone()).unwrap_or_default())
-                }
-                SelectItem::ExprWithAlias { expr, alias } => (expr, alias.value.clone()),
-                SelectItem::UnnamedExpr(sql) => return refuse("an expression without a name", sql),
-                _ => return refuse("*", body),
-            };
-            let expr = self.expr(sql)?;
-            self.select.columns.push(Column { name, expr });
+            columns.push(self.column(item, body)?);
         }
+        self.scope().columns = columns;
+        let filter = body.selection.as_ref().map(|sql| self.plain(sql)).transpose()?;
+        self.scope().filter = filter;
         let GroupByExpr::Expressions(groups, modifiers) = &body.group_by else {
             return refuse("GROUP BY ALL", body);
         };
@@ -143,241 +184,169 @@ impl Reader<'_> {
             return refuse("this GROUP BY", body);
         }
         for sql in groups {
-            let group = self.shown_or_own(sql)?;
-            if contains_aggregate(&group) {
+            let group = match self.shown(sql, false)? {
+                Some(expr) => expr,
+                None => self.expr(sql)?,
+            };
+            if group.any(&|expr| matches!(expr, Expr::Aggregate(_) | Expr::Window(_))) {
                 return refuse("an aggregate", sql);
             }
-            self.select.groups.push(group);
+            self.scope().groups.push(group);
+        }
+        let having = body.having.as_ref().map(|sql| self.expr(sql)).transpose()?;
+        self.scope().having = having;
+        Ok(())
+    }
+
+    fn column(&mut self, item: &SelectItem, body: &SqlSelect) -> Answer<Column> {
+        let inner = self.scopes.len() > 1;
+        let (sql, name) = match item {
+            SelectItem::UnnamedExpr(sql @ Sql::Identifier(name)) => (sql, name.value.clone()),
+            SelectItem::UnnamedExpr(sql @ Sql::CompoundIdentifier(path)) => {
+                (sql, path.last().map(|name| name.value.clone()).unwrap_or_default())
+            }
+            SelectItem::ExprWithAlias { expr, alias } => (expr, alias.value.clone()),
+            // Nobody asks for the name of a value: `exists (select 1 …)`.
+            SelectItem::UnnamedExpr(sql) if inner => (sql, String::new()),
+            SelectItem::UnnamedExpr(sql) => return refuse("an expression without a name", sql),
+            _ => return refuse("*", body),
+        };
+        Ok(Column { name, expr: self.expr(sql)?, shape: shapes::shape(sql) })
+    }
+
+    fn from(&mut self, body: &SqlSelect) -> Answer<()> {
+        if body.from.is_empty() {
+            return refuse("a SELECT without FROM", body);
+        }
+        for from in &body.from {
+            self.source(&from.relation, None, false)?;
+            for join in &from.joins {
+                let (constraint, optional) = match &join.join_operator {
+                    JoinOperator::Join(on) | JoinOperator::Inner(on) => (on, false),
+                    JoinOperator::CrossJoin(on) => (on, false),
+                    JoinOperator::Left(on) | JoinOperator::LeftOuter(on) => (on, true),
+                    _ => return refuse("this kind of join", join),
+                };
+                match constraint {
+                    JoinConstraint::On(on) => self.source(&join.relation, Some(on), optional)?,
+                    JoinConstraint::None => self.source(&join.relation, None, optional)?,
+                    _ => return refuse("a join without ON", join),
+                }
+            }
         }
         Ok(())
     }
 
     fn source(&mut self, table: &TableFactor, on: Option<&Sql>, optional: bool) -> Answer<()> {
-        let TableFactor::Table { name, alias, args: None, with_ordinality: false, .. } = table
-        else {
-            return refuse("anything but a collection", table);
-        };
-        let [Some(part)] = &name.0.iter().map(|part| part.as_ident()).collect::<Vec<_>>()[..]
-        else {
-            return refuse("this name", name);
-        };
-        let Some(collection) = self.schema.by_name(&part.value) else {
-            return Err(format!("there is no collection {:?}", part.value));
+        let (rows, alias, shown) = match table {
+            TableFactor::Table { name, alias, args: None, with_ordinality: false, .. } => {
+                let parts: Vec<_> = name.0.iter().map(|part| part.as_ident()).collect();
+                let [Some(part)] = &parts[..] else { return refuse("this name", name) };
+                (self.called(&part.value)?, alias, Some(part.value.clone()))
+            }
+            TableFactor::Derived { lateral: false, subquery, alias, sample: None } => {
+                (self.apart(subquery, self.named)?, alias, None)
+            }
+            _ => return refuse("anything but a collection or a query", table),
         };
         if alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {
-            return refuse("an alias with columns", name);
+            return refuse("an alias with columns", table);
         }
-        let shown = alias.as_ref().map_or(&part.value, |alias| &alias.name.value).clone();
-        if self.select.sources.iter().any(|other| other.name.eq_ignore_ascii_case(&shown)) {
-            return Err(format!("{shown:?} stands for two tables: name one of them otherwise"));
+        let name = alias.as_ref().map(|alias| alias.name.value.clone()).or(shown);
+        let name = name.unwrap_or_default();
+        let sources = &mut self.scope().sources;
+        if !name.is_empty() && sources.iter().any(|it| it.name.eq_ignore_ascii_case(&name)) {
+            return Err(format!("{name:?} stands for two tables: name one of them otherwise"));
         }
-        if self.select.sources.len() >= SOURCE_LIMIT {
+        if sources.len() >= SOURCE_LIMIT {
             return Err(format!("more than {SOURCE_LIMIT} tables"));
         }
-        let collection = collection.clone();
-        self.select.sources.push(Source { name: shown, collection, on: None, optional });
+        sources.push(Source { name, rows, on: None, optional });
         if let Some(on) = on {
             let on = self.plain(on)?;
-            self.select.sources.last_mut().expect("pushed above").on = Some(on);
+            self.scope().sources.last_mut().expect("pushed above").on = Some(on);
         }
         Ok(())
     }
 
-    /// An expression that may be the name of a shown column.
-    fn shown_or_own(&mut self, sql: &Sql) -> Answer<Expr> {
-        if let Sql::Identifier(name) = sql {
-            let same = |column: &&Column| column.name.eq_ignore_ascii_case(&name.value);
-            if let Some(column) = self.select.columns.iter().find(same) {
-                return Ok(column.expr.clone());
-            }
+    /// What `WITH` calls so, or the collection of that name.
+    fn called(&self, name: &str) -> Answer<Rows> {
+        let same = |(other, _): &(&str, &Query)| other.eq_ignore_ascii_case(name);
+        if let Some(at) = self.named.iter().rposition(same) {
+            // It knows only the names before its own.
+            return self.apart(self.named[at].1, &self.named[..at]);
         }
-        self.expr(sql)
+        match self.schema.by_name(name) {
+            Some(collection) => Ok(Rows::Collection(collection.clone())),
+            None => Err(format!("there is no collection {name:?}")),
+        }
+    }
+
+    /// Reads a query that sees nothing of those around it.
+    fn apart(&self, query: &Query, named: &[(&str, &Query)]) -> Answer<Rows> {
+        let mut reader = Reader {
+            schema: self.schema,
+            queries: self.queries,
+            named,
+            scopes: Vec::new(),
+            depth: self.depth,
+        };
+        Ok(Rows::Query(reader.query(query)?.into()))
+    }
+
+    /// The shown column that `sql` names, or numbers. A field of that name comes `first` or not.
+    fn shown(&mut self, sql: &Sql, first: bool) -> Answer<Option<Expr>> {
+        let columns = &self.scope().columns;
+        let column = match sql {
+            Sql::Identifier(name) if first => {
+                columns.iter().find(|column| column.name.eq_ignore_ascii_case(&name.value))
+            }
+            Sql::Value(literal) => match &literal.value {
+                Literal::Number(text, _) => {
+                    let place: Option<usize> = text.parse().ok();
+                    let column = place.and_then(|place| columns.get(place.checked_sub(1)?));
+                    match column {
+                        Some(column) => Some(column),
+                        None => return Err(format!("there is no column {text}")),
+                    }
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        Ok(column.map(|column| column.expr.clone()))
+    }
+
+    pub fn expr(&mut self, sql: &Sql) -> Answer<Expr> {
+        self.depth += 1;
+        if self.depth > EXPR_LIMIT {
+            return Err(format!("more than {EXPR_LIMIT} expressions in each other"));
+        }
+        let expr = self.any_expr(sql)?;
+        self.depth -= 1;
+        Ok(expr)
     }
 
     /// An expression without aggregates.
-    fn plain(&mut self, sql: &Sql) -> Answer<Expr> {
-        let before = self.select.aggregates.len();
+    pub fn plain(&mut self, sql: &Sql) -> Answer<Expr> {
         let expr = self.expr(sql)?;
-        if self.select.aggregates.len() > before {
+        if expr.any(&|expr| matches!(expr, Expr::Aggregate(_) | Expr::Window(_))) {
             return refuse("an aggregate", sql);
         }
         Ok(expr)
     }
-
-    fn expr(&mut self, sql: &Sql) -> Answer<Expr> {
-        let boxed = |reader: &mut Self, sql: &Sql| reader.expr(sql).map(Box::new);
-        Ok(match sql {
-            Sql::Identifier(name) => self.field(None, name)?,
-            Sql::CompoundIdentifier(path) => match &path[..] {
-                [source, name] => self.field(Some(source), name)?,
-                _ => return refuse("this name", sql),
-            },
-            Sql::Value(literal) => Expr::Literal(match &literal.value {
-                Literal::Number(text, _) => {
-                    number::from(text.parse().map_err(|_| format!("{text} is no number"))?)
-                }
-                Literal::SingleQuotedString(text) => Value::from(text.as_str()),
-                Literal::Boolean(truth) => Value::Bool(*truth),
-                Literal::Null => Value::Null,
-                _ => return refuse("this literal", sql),
-            }),
-            Sql::Nested(inner) => self.expr(inner)?,
-            Sql::UnaryOp { op: UnaryOperator::Not, expr } => Expr::Not(boxed(self, expr)?),
-            Sql::UnaryOp { op: UnaryOperator::Minus, expr } => Expr::Negative(boxed(self, expr)?),
-            Sql::UnaryOp { op: UnaryOperator::Plus, expr } => self.expr(expr)?,
-            Sql::IsNull(inner) => Expr::IsNull(boxed(self, inner)?),
-            Sql::IsNotNull(inner) => Expr::Not(Box::new(Expr::IsNull(boxed(self, inner)?))),
-            Sql::InList { expr, list, negated } => {
-                let inner = boxed(self, expr)?;
-                let list = list.iter().map(|item| self.expr(item)).collect::<Answer<_>>()?;
-                negate(*negated, Expr::In(inner, list))
-            }
-            Sql::Between { expr, negated, low, high } => {
-                let (value, low, high) = (self.expr(expr)?, boxed(self, low)?, boxed(self, high)?);
-                let above = Expr::Binary(Operator::GreaterOrEqual, value.clone().into(), low);
-                let below = Expr::Binary(Operator::LessOrEqual, value.into(), high);
-                negate(*negated, Expr::Binary(Operator::And, above.into(), below.into()))
-            }
-            Sql::BinaryOp { left, op, right } => {
-                let Some(operator) = operator(op) else { return refuse(&op.to_string(), sql) };
-                Expr::Binary(operator, boxed(self, left)?, boxed(self, right)?)
-            }
-            Sql::Cast { kind: CastKind::Cast, expr, data_type, format: None } => {
-                let Some(to) = cast_type(data_type) else {
-                    return refuse(&format!("a cast to {data_type}"), sql);
-                };
-                Expr::Cast(boxed(self, expr)?, to)
-            }
-            Sql::Function(call) => self.call(call)?,
-            _ => return refuse(&format!("{sql}"), sql),
-        })
-    }
-
-    fn field(&self, source: Option<&Ident>, name: &Ident) -> Answer<Expr> {
-        let mut found = None;
-        for (at, candidate) in self.select.sources.iter().enumerate() {
-            if source.is_some_and(|source| !source.value.eq_ignore_ascii_case(&candidate.name)) {
-                continue;
-            }
-            let field = candidate
-                .collection
-                .fields
-                .iter()
-                .position(|field| field.name.eq_ignore_ascii_case(&name.value));
-            let Some(field) = field else { continue };
-            let secret = candidate.collection.is_auth() && name.value == "tokenKey";
-            if secret || matches!(candidate.collection.fields[field].kind, Kind::Password(_)) {
-                return Err(format!("{:?} is a secret", name.value));
-            }
-            if found.is_some() {
-                return Err(format!("{:?} could be of several tables: say of which", name.value));
-            }
-            found = Some(Expr::Field { source: at, field });
-        }
-        found.ok_or_else(|| {
-            let start = name.span.start;
-            format!(
-                "there is no field {:?} (line {}, column {})",
-                name.value, start.line, start.column
-            )
-        })
-    }
-
-    fn call(&mut self, call: &Call) -> Answer<Expr> {
-        let name = plain_name(&call.name).unwrap_or_default();
-        let FunctionArguments::List(list) = &call.args else { return refuse(&name, call) };
-        let odd = call.over.is_some() || call.filter.is_some() || !call.within_group.is_empty();
-        if odd || !list.clauses.is_empty() {
-            return refuse("a window, a filter or an order in a call", call);
-        }
-        let distinct = matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct));
-        let mut operands = Vec::new();
-        let mut star = false;
-        let before = self.select.aggregates.len();
-        for operand in &list.args {
-            match operand {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(sql)) => operands.push(self.expr(sql)?),
-                FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => star = true,
-                _ => return refuse("this operand", call),
-            }
-        }
-        let function = match (name.as_str(), &operands[..], star) {
-            ("coalesce" | "ifnull", [_, _, ..], false) => return Ok(Expr::Coalesce(operands)),
-            ("count", [], _) | ("count", [_], false) => Function::Count,
-            ("sum", [_], false) => Function::Sum,
-            ("min", [_], false) => Function::Min,
-            ("max", [_], false) => Function::Max,
-            ("avg", [_], false) => Function::Average,
-            _ => return refuse(&format!("{name}()"), call),
-        };
-        if self.select.aggregates.len() > before {
-            return refuse("an aggregate of an aggregate", call);
-        }
-        self.select.aggregates.push(Aggregate { function, of: operands.pop(), distinct });
-        Ok(Expr::Aggregate(before))
-    }
 }
 
-fn plain_name(name: &ObjectName) -> Option<String> {
-    match &name.0[..] {
-        [only] => only.as_ident().map(|name| name.value.to_lowercase()),
-        _ => None,
-    }
-}
-
-fn negate(negated: bool, expr: Expr) -> Expr {
-    if negated { Expr::Not(Box::new(expr)) } else { expr }
-}
-
-fn contains_aggregate(expr: &Expr) -> bool {
-    match expr {
-        Expr::Aggregate(_) => true,
-        Expr::Field { .. } | Expr::Literal(_) => false,
-        Expr::Binary(_, left, right) => contains_aggregate(left) || contains_aggregate(right),
-        Expr::Not(inner) | Expr::Negative(inner) | Expr::IsNull(inner) | Expr::Cast(inner, _) => {
-            contains_aggregate(inner)
-        }
-        Expr::In(inner, list) => contains_aggregate(inner) || list.iter().any(contains_aggregate),
-        Expr::Coalesce(list) => list.iter().any(contains_aggregate),
-    }
-}
-
-fn count(sql: &Sql) -> Answer<usize> {
+/// A limit or an offset; `None` for a negative one, which is none.
+fn count(sql: &Sql) -> Answer<Option<usize>> {
     match sql {
         Sql::Value(literal) => match &literal.value {
-            Literal::Number(text, _) => text.parse().map_err(|_| format!("{text} is no count")),
+            Literal::Number(text, _) => {
+                text.parse().map(Some).map_err(|_| format!("{text} is no count"))
+            }
             _ => refuse("this count", sql),
         },
+        Sql::UnaryOp { op: UnaryOperator::Minus, expr } => count(expr).map(|_| None),
         _ => refuse("this count", sql),
-    }
-}
-
-fn operator(op: &BinaryOperator) -> Option<Operator> {
-    Some(match op {
-        BinaryOperator::And => Operator::And,
-        BinaryOperator::Or => Operator::Or,
-        BinaryOperator::Eq => Operator::Equal,
-        BinaryOperator::NotEq => Operator::Unequal,
-        BinaryOperator::Lt => Operator::Less,
-        BinaryOperator::LtEq => Operator::LessOrEqual,
-        BinaryOperator::Gt => Operator::Greater,
-        BinaryOperator::GtEq => Operator::GreaterOrEqual,
-        BinaryOperator::Plus => Operator::Add,
-        BinaryOperator::Minus => Operator::Subtract,
-        BinaryOperator::Multiply => Operator::Multiply,
-        BinaryOperator::Divide => Operator::Divide,
-        BinaryOperator::Modulo => Operator::Modulo,
-        BinaryOperator::StringConcat => Operator::Concat,
-        _ => return None,
-    })
-}
-
-fn cast_type(data_type: &DataType) -> Option<Type> {
-    match data_type.to_string().to_lowercase().split('(').next().unwrap_or_default() {
-        "text" | "varchar" | "char" => Some(Type::Text),
-        "real" | "double" | "float" | "numeric" | "decimal" => Some(Type::Real),
-        "int" | "integer" | "bigint" => Some(Type::Integer),
-        "bool" | "boolean" => Some(Type::Bool),
-        _ => None,
     }
 }

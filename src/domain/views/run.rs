@@ -1,184 +1,245 @@
 //! Runs a plan: joins, filters, groups, sorts; values of the shown columns come out.
 
+use std::cell::{Cell as Counter, RefCell};
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
 
-use serde_json::Value;
-
-use crate::domain::fields::number;
 use crate::domain::record::Record;
-use crate::domain::views::plan::{Aggregate, Expr, Function, Operator, Select, Source};
-use crate::domain::views::value::{self, Row, evaluate};
+use crate::domain::schema::Collection;
+use crate::domain::views::aggregates;
+use crate::domain::views::evaluate::{Cell, Row, Scope, evaluate, holds};
+use crate::domain::views::joins;
+use crate::domain::views::plan::{Expr, Key, Rows, Select};
+use crate::domain::views::value::Value;
+use crate::domain::views::windows;
 use crate::domain::{Error, Result};
 
 /// Most records that one look at a view may visit, pairs of a join included.
 pub const VISIT_LIMIT: usize = 200_000;
 
-/// The values of each row, in the order of the columns. `load` gives all records of a source.
-pub fn run(
-    select: &Select,
-    mut load: impl FnMut(&Source) -> Result<Vec<Record>>,
-) -> Result<Vec<Vec<Value>>> {
-    let mut visits = Visits(0);
-    let mut rows: Vec<Row> = vec![Vec::new()];
-    for (at, source) in select.sources.iter().enumerate() {
-        let records = load(source)?;
-        visits.add(records.len())?;
-        rows = join(rows, at, source, records, &mut visits)?;
-    }
-    if let Some(filter) = &select.filter {
-        rows.retain(|row| value::truth(&evaluate(filter, row, &[])) == Some(true));
-    }
-    let grouped = !select.groups.is_empty() || !select.aggregates.is_empty();
-    let groups = if grouped {
-        group(select, rows)
-    } else {
-        rows.into_iter().map(|row| (row, vec![])).collect()
-    };
-    let mut out: Vec<(Vec<Value>, Vec<Value>)> = Vec::with_capacity(groups.len());
-    for (row, aggregates) in &groups {
-        let shown = select.columns.iter().map(|column| evaluate(&column.expr, row, aggregates));
-        let keys = select.order.iter().map(|(expr, _)| evaluate(expr, row, aggregates));
-        out.push((keys.collect(), shown.collect()));
-    }
-    out.sort_by(|(a, _), (b, _)| {
-        let keys = a.iter().zip(b).zip(&select.order);
-        let orders = keys.map(|((a, b), (_, descending))| {
-            let order = value::order(a, b);
-            if *descending { order.reverse() } else { order }
-        });
-        orders.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
-    });
-    let limit = select.limit.unwrap_or(usize::MAX);
-    Ok(out.into_iter().skip(select.offset).take(limit).map(|(_, shown)| shown).collect())
+/// The rows of an inner query.
+type Answer = Rc<Vec<Vec<Value>>>;
+
+/// Which rows have a value, by its key.
+pub type Positions = Rc<HashMap<String, Vec<usize>>>;
+
+/// Gives all records of a collection.
+pub type Load<'a> = &'a dyn Fn(&Arc<Collection>) -> Result<Vec<Record>>;
+
+/// One look at a view: what it has read so far, and how much.
+pub struct Run<'a> {
+    load: Load<'a>,
+    pub now_ms: i64,
+    collections: RefCell<HashMap<u32, Rc<Table>>>,
+    /// Of queries that answer everybody the same, by their place in memory.
+    tables: RefCell<HashMap<*const Rows, Rc<Table>>>,
+    answers: RefCell<HashMap<*const Select, Answer>>,
+    visits: Counter<usize>,
+    /// The first thing that went wrong inside an expression.
+    failure: RefCell<Option<Error>>,
 }
 
-struct Visits(usize);
+/// All rows of a source.
+pub struct Table {
+    pub cells: Vec<Cell>,
+    /// By the number of a field: which rows have which value.
+    indexes: RefCell<HashMap<usize, Positions>>,
+}
 
-impl Visits {
-    fn add(&mut self, more: usize) -> Result<()> {
-        self.0 += more;
-        if self.0 > VISIT_LIMIT {
+impl Table {
+    fn of(cells: Vec<Cell>) -> Rc<Self> {
+        Rc::new(Self { cells, indexes: RefCell::default() })
+    }
+
+    /// The rows by the keys of field number `field`.
+    pub fn index(&self, field: usize) -> Positions {
+        let mut indexes = self.indexes.borrow_mut();
+        let index = indexes.entry(field).or_insert_with(|| {
+            let mut by_key: HashMap<String, Vec<usize>> = HashMap::new();
+            for (at, cell) in self.cells.iter().enumerate() {
+                by_key.entry(cell.value(field).key()).or_default().push(at);
+            }
+            Rc::new(by_key)
+        });
+        index.clone()
+    }
+}
+
+/// The values of each row, in the order of the columns.
+pub fn run(select: &Select, now_ms: i64, load: Load) -> Result<Vec<Vec<Value>>> {
+    let run = Run {
+        load,
+        now_ms,
+        collections: RefCell::default(),
+        tables: RefCell::default(),
+        answers: RefCell::default(),
+        visits: Counter::new(0),
+        failure: RefCell::default(),
+    };
+    let rows = run.select(select, None)?;
+    match run.failure.take() {
+        Some(error) => Err(error),
+        None => Ok(rows),
+    }
+}
+
+impl Run<'_> {
+    /// Counts visits; an error once there were too many.
+    pub fn visit(&self, more: usize) -> Result<()> {
+        self.visits.set(self.visits.get().saturating_add(more));
+        if self.visits.get() > VISIT_LIMIT {
             let message = format!("the view would visit more than {VISIT_LIMIT} records");
             return Err(Error::TooExpensive(message));
         }
         Ok(())
     }
-}
 
-/// Puts a record of `source` beside each row that it belongs to.
-fn join(
-    rows: Vec<Row>,
-    at: usize,
-    source: &Source,
-    records: Vec<Record>,
-    visits: &mut Visits,
-) -> Result<Vec<Row>> {
-    let Some(on) = &source.on else {
-        return Ok(records.into_iter().map(|record| vec![Some(record)]).collect());
-    };
-    // `a.x = b.y` is looked up; anything else is tried with every record.
-    let lookup = equality(on, at);
-    let mut by_value: HashMap<String, Vec<usize>> = HashMap::new();
-    if let Some((field, _)) = &lookup {
-        for (position, record) in records.iter().enumerate() {
-            by_value.entry(key(&record.value(*field))).or_default().push(position);
+    /// The rows of a query in an expression. What goes wrong is kept for the end.
+    pub fn answer(&self, select: &Select, at: &Scope) -> Answer {
+        if let Some(answer) = self.answers.borrow().get(&std::ptr::from_ref(select)) {
+            return answer.clone();
+        }
+        let found = self.visit(1).and_then(|()| self.select(select, Some(at)));
+        let answer = Rc::new(self.kept(found).unwrap_or_default());
+        if !select.correlated {
+            self.answers.borrow_mut().insert(select, answer.clone());
+        }
+        answer
+    }
+
+    /// What came out well; what did not is told at the end.
+    pub fn kept<T>(&self, result: Result<T>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.failure.borrow_mut().get_or_insert(error);
+                None
+            }
         }
     }
-    let every: Vec<usize> = (0..records.len()).collect();
-    let mut joined = Vec::new();
-    for row in rows {
-        let candidates = match &lookup {
-            Some((_, other)) => {
-                by_value.get(&key(&evaluate(other, &row, &[]))).map_or(&[][..], Vec::as_slice)
+
+    /// All rows of a source.
+    pub fn table(&self, rows: &Rows) -> Result<Rc<Table>> {
+        match rows {
+            Rows::Collection(collection) => {
+                if let Some(table) = self.collections.borrow().get(&collection.number) {
+                    return Ok(table.clone());
+                }
+                let records = (self.load)(collection)?;
+                self.visit(records.len())?;
+                let table = Table::of(records.into_iter().map(Cell::Record).collect());
+                self.collections.borrow_mut().insert(collection.number, table.clone());
+                Ok(table)
             }
-            None => &every,
+            Rows::Query(_) | Rows::Union(_) => {
+                let place = std::ptr::from_ref(rows);
+                if let Some(table) = self.tables.borrow().get(&place) {
+                    return Ok(table.clone());
+                }
+                let rows = match rows {
+                    Rows::Query(select) => self.select(select, None)?,
+                    Rows::Union(parts) => self.union(parts)?,
+                    Rows::Collection(_) => Vec::new(),
+                };
+                self.visit(rows.len())?;
+                let table =
+                    Table::of(rows.into_iter().map(|row| Cell::Values(row.into())).collect());
+                self.tables.borrow_mut().insert(place, table.clone());
+                Ok(table)
+            }
+        }
+    }
+
+    fn union(&self, parts: &[(Select, bool)]) -> Result<Vec<Vec<Value>>> {
+        let mut rows = Vec::new();
+        for (part, distinct) in parts {
+            rows.extend(self.select(part, None)?);
+            self.visit(rows.len())?;
+            if *distinct {
+                let order = |a: &Vec<Value>, b: &Vec<Value>| {
+                    let orders = a.iter().zip(b).map(|(a, b)| a.order(b));
+                    orders.fold(Ordering::Equal, Ordering::then)
+                };
+                rows.sort_by(order);
+                rows.dedup_by(|a, b| order(a, b).is_eq());
+            }
+        }
+        Ok(rows)
+    }
+
+    fn select(&self, select: &Select, outer: Option<&Scope>) -> Result<Vec<Vec<Value>>> {
+        let blank = Scope { run: self, row: &[], aggregates: &[], windows: &[], outer };
+        let mut rows = joins::rows(select, &blank)?;
+        if let Some(filter) = &select.filter {
+            rows.retain(|row| holds(filter, &Scope { row, ..blank }));
+        }
+        let mut groups = if select.is_grouped() {
+            aggregates::group(select, rows, &blank)
+        } else {
+            rows.into_iter().map(|row| (row, Vec::new())).collect()
         };
-        visits.add(candidates.len())?;
-        let mut alone = true;
-        for position in candidates {
-            let mut wider = row.clone();
-            wider.push(Some(records[*position].clone()));
-            if value::truth(&evaluate(on, &wider, &[])) == Some(true) {
-                joined.push(wider);
-                alone = false;
-            }
+        if let Some(having) = &select.having {
+            groups.retain(|(row, aggregates)| holds(having, &Scope { row, aggregates, ..blank }));
         }
-        if alone && source.optional {
-            let mut wider = row;
-            wider.push(None);
-            joined.push(wider);
+        let windows = windows::values(&select.windows, &groups, &blank);
+        let order = order(select);
+        let mut out = Vec::with_capacity(groups.len());
+        for (at, (row, aggregates)) in groups.iter().enumerate() {
+            let windows = windows.get(at).map_or(&[][..], Vec::as_slice);
+            let scope = Scope { row, aggregates, windows, ..blank };
+            let shown: Vec<Value> =
+                select.columns.iter().map(|column| evaluate(&column.expr, &scope)).collect();
+            out.push((keys(&order, &scope), shown));
         }
+        if self.failure.borrow().is_some() {
+            return Ok(Vec::new());
+        }
+        if select.distinct {
+            let mut seen = HashSet::new();
+            out.retain(|(_, shown)| seen.insert(shown.iter().map(Value::key).collect::<Vec<_>>()));
+        }
+        out.sort_by(|(a, _), (b, _)| in_order(&order, a, b));
+        let limit = select.limit.unwrap_or(usize::MAX);
+        Ok(out.into_iter().skip(select.offset).take(limit).map(|(_, shown)| shown).collect())
     }
-    Ok(joined)
 }
 
-/// The field of source number `at` that must equal an expression over the sources before.
-fn equality(on: &Expr, at: usize) -> Option<(usize, Expr)> {
-    let Expr::Binary(operator, left, right) = on else { return None };
-    let pair = |one: &Expr, other: &Expr| match (one, other) {
-        (Expr::Field { source, field }, Expr::Field { source: before, .. })
-            if *source == at && *before < at =>
+/// What rows are sorted by: where the statement doesn't say, as the last window had them.
+fn order(select: &Select) -> Vec<Key> {
+    match select.windows.last() {
+        Some(window) if select.order.is_empty() => {
+            let key =
+                |expr: &Expr| Key { expr: expr.clone(), descending: false, nulls_first: None };
+            let partition = window.partition.iter().map(key);
+            partition.chain(window.order.iter().cloned()).collect()
+        }
+        _ => select.order.clone(),
+    }
+}
+
+/// The values that a row is sorted by.
+pub fn keys(order: &[Key], at: &Scope) -> Vec<Value> {
+    order.iter().map(|key| evaluate(&key.expr, at)).collect()
+}
+
+/// How two rows stand to each other by their keys.
+pub fn in_order(order: &[Key], left: &[Value], right: &[Value]) -> Ordering {
+    let pairs = left.iter().zip(right).zip(order);
+    let orders = pairs.map(|((left, right), key)| {
+        if let Some(first) = key.nulls_first
+            && left.is_null() != right.is_null()
         {
-            Some((*field, other.clone()))
+            return if left.is_null() == first { Ordering::Less } else { Ordering::Greater };
         }
-        _ => None,
-    };
-    match operator {
-        Operator::Equal => pair(left, right).or_else(|| pair(right, left)),
-        Operator::And => equality(left, at).or_else(|| equality(right, at)),
-        _ => None,
-    }
+        let order = left.order(right);
+        if key.descending { order.reverse() } else { order }
+    });
+    orders.fold(Ordering::Equal, Ordering::then)
 }
 
-/// Equal values have equal keys.
-fn key(value: &Value) -> String {
-    match value {
-        Value::Bool(_) | Value::Number(_) => {
-            format!("n{}", value::as_number(value).unwrap_or(0.0) + 0.0)
-        }
-        Value::Null => String::new(),
-        other => format!("t{}", value::text(other)),
-    }
-}
-
-/// One row for each group, with its aggregates. Without groups there is always one.
-fn group(select: &Select, rows: Vec<Row>) -> Vec<(Row, Vec<Value>)> {
-    let mut places: HashMap<Vec<String>, usize> = HashMap::new();
-    let mut groups: Vec<Vec<Row>> = Vec::new();
-    for row in rows {
-        let by = select.groups.iter().map(|expr| key(&evaluate(expr, &row, &[]))).collect();
-        let place = *places.entry(by).or_insert(groups.len());
-        if place == groups.len() {
-            groups.push(Vec::new());
-        }
-        groups[place].push(row);
-    }
-    if groups.is_empty() && select.groups.is_empty() {
-        groups.push(Vec::new());
-    }
-    let summed = |rows: Vec<Row>| {
-        let aggregates = select.aggregates.iter().map(|of| aggregate(of, &rows)).collect();
-        let nobody = || vec![None; select.sources.len()];
-        (rows.into_iter().next().unwrap_or_else(nobody), aggregates)
-    };
-    groups.into_iter().map(summed).collect()
-}
-
-fn aggregate(aggregate: &Aggregate, rows: &[Row]) -> Value {
-    let Some(of) = &aggregate.of else { return Value::from(rows.len()) };
-    let mut values: Vec<Value> =
-        rows.iter().map(|row| evaluate(of, row, &[])).filter(|value| !value.is_null()).collect();
-    if aggregate.distinct {
-        let mut seen = HashSet::new();
-        values.retain(|value| seen.insert(key(value)));
-    }
-    let sum = || values.iter().filter_map(value::as_number).sum::<f64>();
-    match aggregate.function {
-        Function::Count => Value::from(values.len()),
-        _ if values.is_empty() => Value::Null,
-        Function::Sum => number::from(sum()),
-        Function::Average => number::from(sum() / values.len() as f64),
-        Function::Min => values.into_iter().min_by(value::order).unwrap_or(Value::Null),
-        Function::Max => values.into_iter().max_by(value::order).unwrap_or(Value::Null),
-    }
+/// Nothing beside any source.
+pub fn nobody(select: &Select) -> Row {
+    vec![Cell::Missing; select.sources.len()]
 }
