@@ -305,3 +305,26 @@ async fn unique_index_over_lower_case_takes_names_for_one() {
     let taken = add("rUST").await;
     assert_eq!(taken.body["data"]["name"]["code"], "validation_not_unique");
 }
+
+#[tokio::test]
+async fn values_that_a_single_field_dropped_stay_dropped() {
+    let house = House::new();
+    let root = house.superuser().await;
+    let fields = |max: u32| json!({"fields": [{"id": "f_tags", "name": "tags", "type": "select", "values": ["a", "b", "c"], "maxSelect": max}]});
+    let mut definition = fields(3);
+    definition["name"] = "notes".into();
+    definition["type"] = "base".into();
+    assert_eq!(root.post("/api/collections", definition).await.status, 200);
+    let records = "/api/collections/notes/records";
+    for tags in [json!(["a", "b"]), json!([])] {
+        assert_eq!(root.post(records, json!({ "tags": tags })).await.status, 200);
+    }
+    for max in [1, 3] {
+        assert_eq!(root.patch("/api/collections/notes", fields(max)).await.status, 200);
+    }
+    let list = root.get(&format!("{records}?sort=@rowid")).await.body;
+    assert_eq!(list["items"][0]["tags"], json!(["b"]));
+    assert_eq!(list["items"][1]["tags"], json!([]));
+    let found = root.get(&format!("{records}?filter=tags~'a'")).await.body;
+    assert_eq!(found["totalItems"], 0);
+}
