@@ -38,8 +38,8 @@ const UPDATE_FAILED: &str = "Failed to update the record.";
 pub fn create(tx: &mut Tx, request: &Request, collection: &str, body: &Body) -> Result<Record> {
     request.budget.renew();
     let (schema, collection) = find::collection(tx, collection)?;
-    let rule = access::gate(&collection.rules.create, &request.caller)?;
     writable(&collection)?;
+    let rule = access::gate(&collection.rules.create, &request.caller)?;
 
     let mut draft = Draft::of_new(&collection, request, body);
     let request = draft.asked(request);
@@ -118,8 +118,8 @@ pub fn update(
 ) -> Result<Record> {
     request.budget.renew();
     let (schema, collection) = find::collection(tx, collection)?;
-    let rule = access::gate(&collection.rules.update, &request.caller)?;
     writable(&collection)?;
+    let rule = access::gate(&collection.rules.update, &request.caller)?;
     let old = find::record(tx, &collection, id)?.ok_or(Error::NotFound("record"))?;
 
     let mut draft = Draft::of_change(&old, request, body);
@@ -148,8 +148,8 @@ pub fn update(
 pub fn delete(tx: &mut Tx, request: &Request, collection: &str, id: &str) -> Result<()> {
     request.budget.renew();
     let (schema, collection) = find::collection(tx, collection)?;
-    let rule = access::gate(&collection.rules.delete, &request.caller)?;
     writable(&collection)?;
+    let rule = access::gate(&collection.rules.delete, &request.caller)?;
     let record = find::record(tx, &collection, id)?.ok_or(Error::NotFound("record"))?;
     if !access::passes(tx, &schema, request, rule, &record)? {
         return Err(Error::NotFound("record"));

@@ -193,3 +193,17 @@ async fn batches_are_off_until_a_superuser_wants_them() {
     assert_eq!(done.body[1], json!({"status": 200, "body": {"title": "two"}}));
     assert_eq!(house.guest().get(NOTES).await.body["totalItems"], 2);
 }
+
+#[tokio::test]
+async fn writing_to_a_view_is_refused_as_such_to_everybody() {
+    let house = House::new();
+    let root = house.superuser().await;
+    let view = json!({"name": "names", "type": "view", "viewQuery": "SELECT id, name FROM users"});
+    assert_eq!(root.post("/api/collections", view).await.status, 200);
+    for caller in [house.guest(), root] {
+        let records = "/api/collections/names/records";
+        assert_eq!(caller.post(records, json!({})).await.status, 400);
+        assert_eq!(caller.patch(&format!("{records}/x"), json!({})).await.status, 400);
+        assert_eq!(caller.delete(&format!("{records}/x")).await.status, 400);
+    }
+}
