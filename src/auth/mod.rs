@@ -6,6 +6,7 @@ pub mod passwords;
 pub mod random;
 pub mod seal;
 pub mod tokens;
+pub mod verified;
 
 use std::sync::Arc;
 

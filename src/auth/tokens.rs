@@ -3,19 +3,17 @@
 //! What others may verify (`auth`) is RS256, under a key of the JWKS; what only we read back
 //! (files, links in mails) is HS256 under the instance secret.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
-use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::keys::SigningKey;
 use crate::auth::seal;
+use crate::auth::verified::Verified;
 use crate::config::secret::Secret;
 
 /// Most verified tokens remembered, about 1,500 bytes each. One not remembered costs an RSA
@@ -83,32 +81,6 @@ pub struct Tokens {
     issuer: Option<String>,
     audience: Option<String>,
     remembered: Cache<Box<str>, Arc<Verified>>,
-}
-
-/// A token whose signature was found good.
-pub struct Verified {
-    pub claims: Claims,
-    good_for: Mutex<Option<Standing>>,
-}
-
-/// What an account's epoch is made of: its record, and its collection.
-type Standing = (Bytes, Arc<dyn Any + Send + Sync>);
-
-impl Verified {
-    /// Whether it was found not to be revoked for exactly this record and collection.
-    pub fn is_good_for(&self, record: &Bytes, collection: &Arc<impl Any + Send + Sync>) -> bool {
-        self.good_for.lock().as_ref().is_some_and(|(known, of)| {
-            known.as_ptr() == record.as_ptr()
-                && known.len() == record.len()
-                && Arc::as_ptr(of).cast::<()>() == Arc::as_ptr(collection).cast::<()>()
-        })
-    }
-
-    /// Remembers that it is not revoked for them. Both are held, so that nothing else takes their
-    /// place in memory.
-    pub fn found_good_for(&self, record: &Bytes, collection: &Arc<impl Any + Send + Sync>) {
-        *self.good_for.lock() = Some((record.clone(), collection.clone()));
-    }
 }
 
 impl Kind {
@@ -185,7 +157,7 @@ impl Tokens {
             Some(verified) => verified,
             None => {
                 let claims = self.verify(ring, token)?;
-                let verified = Arc::new(Verified { claims, good_for: Mutex::default() });
+                let verified = Arc::new(Verified::new(claims));
                 self.remembered.insert(token.into(), verified.clone());
                 verified
             }
@@ -356,21 +328,6 @@ mod tests {
         assert!(Tokens::claims_to_be_of(&token, "pbc_3175637221"));
         assert!(!Tokens::claims_to_be_of(&token, "pbc_3142635823"));
         assert!(!Tokens::claims_to_be_of("pbc_3175637221", "pbc_3175637221"));
-    }
-
-    #[test]
-    fn a_token_is_good_for_what_it_was_found_good_for_and_nothing_else() {
-        let tokens = tokens();
-        let token = tokens.issue(&RING, claims(Kind::Auth)).unwrap();
-        let verified = tokens.read(&RING, &token, Kind::Auth, NOW_MS).unwrap();
-        let (record, collection) = (Bytes::from(vec![1, 2]), Arc::new(1));
-        assert!(!verified.is_good_for(&record, &collection));
-
-        verified.found_good_for(&record, &collection);
-
-        assert!(verified.is_good_for(&record, &collection));
-        assert!(!verified.is_good_for(&Bytes::from(vec![1, 2]), &collection));
-        assert!(!verified.is_good_for(&record, &Arc::new(1)));
     }
 
     #[test]

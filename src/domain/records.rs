@@ -72,7 +72,7 @@ pub fn view(read: &dyn Read, request: &Request, collection: &str, id: &str) -> R
     request.budget.renew();
     let (schema, collection) = find::collection(read, collection)?;
     let rule = access::gate(&collection.rules.view, &request.caller)?;
-    let overlay = Overlay::over(read, &schema);
+    let overlay = Overlay::over(read, &schema, request.now_ms);
     let read = overlay.as_ref().map_or(read, |overlay| overlay as &dyn Read);
     let record = find::record(read, &collection, id)?.ok_or(Error::NotFound("record"))?;
     if !access::passes(read, &schema, request, rule, &record)? {
@@ -92,7 +92,7 @@ pub fn list(
     let (schema, collection) = find::collection(read, collection)?;
     let rule = access::gate(&collection.rules.list, &request.caller)?;
     let paging = Paging::of(listing);
-    let overlay = Overlay::over(read, &schema);
+    let overlay = Overlay::over(read, &schema, request.now_ms);
     if let Some(overlay) = &overlay {
         overlay.prepare(&collection)?;
     }

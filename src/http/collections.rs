@@ -182,7 +182,8 @@ pub(super) async fn dry_run_view(
     Submitted(body): Submitted,
 ) -> Result<Response> {
     let query = body.get("query").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let found = app.read(move |read| views::dry_run(read, &query)).await?;
+    let now_ms = request.now_ms;
+    let found = app.read(move |read| views::dry_run(read, &query, now_ms)).await?;
     picked(&request, found)
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::auth::Safe;
 use crate::auth::epoch;
-use crate::auth::tokens::{Claims, Kind, Tokens, Verified};
+use crate::auth::tokens::{Claims, Kind, Tokens};
+use crate::auth::verified::Verified;
 use crate::domain::Error;
 use crate::domain::Result;
 use crate::domain::fields::{AuthOptions, TokenSettings};

@@ -42,7 +42,7 @@ pub fn explain(
 ) -> Result<Value> {
     collections::guard(&request.caller)?;
     let (schema, collection) = find::collection(read, collection)?;
-    let overlay = Overlay::over(read, &schema);
+    let overlay = Overlay::over(read, &schema, request.now_ms);
     let read = overlay.as_ref().map_or(read, |overlay| overlay as &dyn Read);
     let (name, rule) = rule(&collection, &question.action)?;
     let asked = asked(read, request, question)?;

@@ -135,8 +135,9 @@ pub fn records(
     read: &dyn Read,
     schema: &Arc<Schema>,
     view: &Arc<Collection>,
+    now_ms: i64,
 ) -> Result<BTreeMap<Vec<u8>, Bytes>> {
-    let rows = rows(read, schema, view, DEPTH_LIMIT)?;
+    let rows = rows(read, schema, view, now_ms, DEPTH_LIMIT)?;
     let key = |record: &Record| keys::record(view.number, record.id());
     let mut records = BTreeMap::new();
     for record in rows {
@@ -150,16 +151,16 @@ fn rows(
     read: &dyn Read,
     schema: &Arc<Schema>,
     view: &Arc<Collection>,
+    // What a statement calls `now`.
+    now_ms: i64,
     depth: usize,
 ) -> Result<Vec<Record>> {
     let query = view.view_query.as_deref().unwrap_or_default();
     let select = parse::parse(schema, query)
         .map_err(|why| Error::Bad(format!("the view {} cannot be read: {why}", view.name)))?;
-    // What a statement calls `now` is when it is looked at.
-    let now_ms = crate::clock::system_ms();
     let rows = run::run(&select, now_ms, &|collection| match collection.kind {
         CollectionKind::View if depth == 0 => Err(Error::Bad("views lie too deep".to_owned())),
-        CollectionKind::View => rows(read, schema, collection, depth - 1),
+        CollectionKind::View => rows(read, schema, collection, now_ms, depth - 1),
         CollectionKind::Base | CollectionKind::Auth => stored(read, collection),
     })?;
     let encode = |(at, row): (usize, Vec<value::Value>)| {
@@ -185,7 +186,7 @@ fn stored(read: &dyn Read, collection: &Arc<Collection>) -> Result<Vec<Record>> 
 }
 
 /// The fields that `query` would have, and its first records: for who writes a view.
-pub fn dry_run(read: &dyn Read, query: &str) -> Result<Value> {
+pub fn dry_run(read: &dyn Read, query: &str, now_ms: i64) -> Result<Value> {
     /// Most records to show.
     const SAMPLE: usize = 10;
     if query.trim().is_empty() {
@@ -203,7 +204,7 @@ pub fn dry_run(read: &dyn Read, query: &str) -> Result<Value> {
     view.view_query = Some(query.to_owned());
     view.layouts = vec![crate::domain::schema::Layout::of(view.kind, &view.fields)];
     let view = Arc::new(view);
-    let rows = rows(read, &schema, &view, DEPTH_LIMIT)?;
+    let rows = rows(read, &schema, &view, now_ms, DEPTH_LIMIT)?;
     let sight = crate::domain::record::Sight::SUPERUSER;
     let sample: Vec<Value> =
         rows.iter().take(SAMPLE).map(|record| record.to_value(sight)).collect();

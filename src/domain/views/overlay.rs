@@ -10,22 +10,23 @@ use bytes::Bytes;
 use crate::domain::Result;
 use crate::domain::schema::{Collection, CollectionKind, Schema};
 use crate::domain::views;
-use crate::store::{self, Memos, Order, Range, Read, keys};
+use crate::store::{self, Memos, Order, Range, Read, Rolled, keys};
 
 type Rows = Arc<BTreeMap<Vec<u8>, Bytes>>;
 
 pub struct Overlay<'a> {
     read: &'a dyn Read,
     schema: Arc<Schema>,
+    now_ms: i64,
     made: RefCell<HashMap<u32, Rows>>,
 }
 
 impl<'a> Overlay<'a> {
     /// `None` where there are no views: the store itself will do.
-    pub fn over(read: &'a dyn Read, schema: &Arc<Schema>) -> Option<Self> {
+    pub fn over(read: &'a dyn Read, schema: &Arc<Schema>, now_ms: i64) -> Option<Self> {
         let view = |collection: &Arc<Collection>| collection.kind == CollectionKind::View;
         let needed = schema.collections().any(view);
-        needed.then(|| Self { read, schema: schema.clone(), made: RefCell::default() })
+        needed.then(|| Self { read, schema: schema.clone(), now_ms, made: RefCell::default() })
     }
 
     /// Makes the records of `view` now: who asks for them is told why there are none.
@@ -40,9 +41,15 @@ impl<'a> Overlay<'a> {
         if let Some(rows) = self.made.borrow().get(&view.number) {
             return Ok(rows.clone());
         }
-        let rows = Arc::new(views::records(self.read, &self.schema, view)?);
+        let rows = Arc::new(views::records(self.read, &self.schema, view, self.now_ms)?);
         self.made.borrow_mut().insert(view.number, rows.clone());
         Ok(rows)
+    }
+
+    /// Whether the keys under `prefix` are records of a view: no key of the store.
+    fn is_view(&self, prefix: &[u8]) -> bool {
+        let view = keys::as_record(prefix).and_then(|(number, _)| self.schema.by_number(number));
+        view.is_some_and(|view| view.kind == CollectionKind::View)
     }
 
     /// The records of the view that `key` would lie in.
@@ -101,5 +108,23 @@ impl Read for Overlay<'_> {
 
     fn memos(&self) -> &Memos {
         self.read.memos()
+    }
+
+    fn roll(&self, prefix: &[u8], count: Option<u64>) -> store::Result<Option<Rolled>> {
+        if self.is_view(prefix) { Ok(None) } else { self.read.roll(prefix, count) }
+    }
+
+    fn foresee(&self, prefix: &[u8], names: &mut dyn Iterator<Item = &[u8]>) {
+        if !self.is_view(prefix) {
+            self.read.foresee(prefix, names);
+        }
+    }
+
+    fn owe(&self, prefix: &[u8], cost: u64, limit: u64) -> bool {
+        !self.is_view(prefix) && self.read.owe(prefix, cost, limit)
+    }
+
+    fn affords(&self, entries: usize) -> bool {
+        self.read.affords(entries)
     }
 }

@@ -202,7 +202,7 @@ fn a_query_that_looks_at_too_much_is_stopped() {
             where b.title || c.title || d.title || e.title || f.title || g.title || h.title || a.title
             in (select i.title || j.title || k.title || l.title || m.title || n.title || o.title || a.title
             from posts i, posts j, posts k, posts l, posts m, posts n, posts o, posts y)) as c from posts a";
-    let answer = views::dry_run(&store.snapshot(), query);
+    let answer = views::dry_run(&store.snapshot(), query, 0);
     assert!(matches!(answer, Err(Error::TooExpensive(_))), "{answer:?}");
 }
 
@@ -242,7 +242,7 @@ fn what_is_not_understood_is_refused_with_its_place() {
         ("select posts.id from posts natural join people", "a join without ON"),
         ("select id from posts join people on 1 = 1", "could be of several tables"),
     ] {
-        let Err(Error::Invalid { problems, .. }) = views::dry_run(&snapshot, query) else {
+        let Err(Error::Invalid { problems, .. }) = views::dry_run(&snapshot, query, 0) else {
             panic!("{query} was taken")
         };
         let message = Value::Object(problems.into_json())["query"]["message"].to_string();
@@ -287,6 +287,6 @@ fn long_chains_are_refused_before_they_need_a_deep_stack() {
     let snapshot = store.snapshot();
     for (count, taken) in [(190, true), (1000, false), (4500, false)] {
         let query = format!("select id, ({}) as x from posts", vec!["n"; count].join("+"));
-        assert_eq!(views::dry_run(&snapshot, &query).is_ok(), taken, "{count}");
+        assert_eq!(views::dry_run(&snapshot, &query, 0).is_ok(), taken, "{count}");
     }
 }

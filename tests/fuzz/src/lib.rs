@@ -54,7 +54,7 @@ pub fn index(data: &[u8]) {
 pub fn view(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     with_store(|store| {
-        if let Err(error) = views::dry_run(&store.snapshot(), text) {
+        if let Err(error) = views::dry_run(&store.snapshot(), text, 0) {
             told(&error);
         }
     });
