@@ -290,3 +290,16 @@ fn long_chains_are_refused_before_they_need_a_deep_stack() {
         assert_eq!(views::dry_run(&snapshot, &query, 0).is_ok(), taken, "{count}");
     }
 }
+
+#[test]
+fn a_view_takes_nothing_from_the_others() {
+    let store = world("select id, title from posts");
+    for number in 0..20 {
+        let body = json!({"title": format!("post {number}")}).as_object().unwrap().clone();
+        store.write(move |tx| records::create(tx, &request(), "posts", &body)).unwrap();
+    }
+    let listing = Listing { filter: "title ~ 'post 1'".to_owned(), ..Listing::default() };
+    let page = records::list(&store.snapshot(), &request(), "posts", &listing).unwrap();
+    assert!(page.plan.columns, "columns answer, as they do without views");
+    assert_eq!(page.total, Some(11));
+}
