@@ -123,10 +123,15 @@ impl Exec {
         });
 
         let mut command = self.command(config, &url);
-        let mut child = group::start(&mut command).map_err(|error| self.not_run(error))?;
+        let mut child = match group::start(&mut command, watchdog.guard()) {
+            Ok(child) => child,
+            Err(error) => {
+                watchdog.dismiss();
+                return Err(self.not_run(error));
+            }
+        };
         let group = child.id().and_then(|id| i32::try_from(id).ok());
         let group = group.context("the command has no process id").map_err(Failure::from)?;
-        watchdog.guard(group);
         signals.pass_on_to(group);
         let status = child.wait().await;
         group::end(group).await;

@@ -39,8 +39,9 @@ impl Signals {
 }
 
 /// Starts `command` as the leader of a group of its own, which has the terminal if we had it, and
-/// which the kernel kills when the calling thread ends.
-pub fn start(command: &mut Command) -> io::Result<Child> {
+/// which the kernel kills when the calling thread ends. `ready` is called in it first: it may only
+/// make system calls.
+pub fn start(command: &mut Command, ready: impl Fn() + Send + Sync + 'static) -> io::Result<Child> {
     let parent = std::process::id();
     // SAFETY: these only ask the kernel; none of them touches our memory.
     let foreground = unsafe { libc::isatty(0) == 1 && libc::tcgetpgrp(0) == libc::getpgrp() };
@@ -49,6 +50,7 @@ pub fn start(command: &mut Command) -> io::Result<Child> {
     unsafe {
         command.pre_exec(move || {
             process::die_with(parent)?;
+            ready();
             if foreground {
                 // A background group that takes the terminal would be stopped for it.
                 libc::signal(libc::SIGTTOU, libc::SIG_IGN);

@@ -4,6 +4,7 @@
 //! and nobody can act on SIGKILL: so somebody else has to notice, by the end of a pipe.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::AsRawFd;
 
 /// Nothing to kill.
 const NOBODY: i32 = 0;
@@ -26,15 +27,24 @@ impl Watchdog {
         }
     }
 
-    /// From now on, `group` dies with this process.
-    pub fn guard(&self, group: i32) {
-        // Without a reader the kernel's death signal is what is left.
-        let _ = (&self.0).write_all(&group.to_ne_bytes());
+    /// What makes the group of whoever calls it die with this process. To be called by the leader of
+    /// the group, before it becomes another program: told by us, it would come too late for what that
+    /// program does at once.
+    pub fn guard(&self) -> impl Fn() + Send + Sync + 'static {
+        let pipe = self.0.as_raw_fd();
+        move || {
+            // SAFETY: system calls. The pipe is open in the child too, until it is another program;
+            // without a reader the kernel's death signal is what is left.
+            unsafe {
+                let group = libc::getpid().to_ne_bytes();
+                libc::write(pipe, group.as_ptr().cast(), group.len());
+            }
+        }
     }
 
     /// The group has ended: its number may soon be somebody else's.
     pub fn dismiss(self) {
-        self.guard(NOBODY);
+        let _ = (&self.0).write_all(&NOBODY.to_ne_bytes());
     }
 }
 
