@@ -51,6 +51,23 @@ impl Bits {
         bits
     }
 
+    pub fn has(&self, row: usize) -> bool {
+        self.0[row / 64] >> (row % 64) & 1 == 1
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    /// Whether there are at most `limit` of them.
+    pub fn is_few(&self, limit: usize) -> bool {
+        let mut count = 0;
+        self.0.iter().all(|word| {
+            count += word.count_ones() as usize;
+            count <= limit
+        })
+    }
+
     pub fn set(&mut self, row: usize) {
         self.0[row / 64] |= 1 << (row % 64);
     }

@@ -76,12 +76,23 @@ pub enum Data {
 
 /// Numbers of words. A scan takes the time in which its bytes come: no more of them than it takes.
 pub enum Codes {
+    /// The same word in every row.
+    One(u16),
+    /// The first word, or where the bit is set the second.
+    Two([u16; 2], Bits),
     Narrow(Box<[u8; BLOCK]>),
     Wide(Box<[u16; BLOCK]>),
 }
 
 impl Codes {
     fn of(codes: &[u16; BLOCK]) -> Self {
+        let first = codes[0];
+        let Some(second) = codes.iter().copied().find(|code| *code != first) else {
+            return Self::One(first);
+        };
+        if codes.iter().all(|code| [first, second].contains(code)) {
+            return Self::Two([first, second], Bits::equal_words(codes, second));
+        }
         if codes.iter().any(|code| *code > 0xff) {
             return Self::Wide(Box::new(*codes));
         }
@@ -92,14 +103,29 @@ impl Codes {
 
     pub fn of_row(&self, row: usize) -> usize {
         match self {
+            Self::One(word) => usize::from(*word),
+            Self::Two(words, bits) => usize::from(words[usize::from(bits.has(row))]),
             Self::Narrow(codes) => usize::from(codes[row]),
             Self::Wide(codes) => usize::from(codes[row]),
         }
     }
 
+    /// Whether a whole block is looked at as quickly as a few rows.
+    pub fn is_quick(&self) -> bool {
+        matches!(self, Self::One(_) | Self::Two(..))
+    }
+
     /// The rows that have this word.
     pub fn equal(&self, word: usize) -> Bits {
         match self {
+            Self::One(one) if usize::from(*one) == word => Bits::first(BLOCK),
+            Self::Two([first, _], bits) if usize::from(*first) == word => {
+                let mut others = Bits::first(BLOCK);
+                others.without(bits);
+                others
+            }
+            Self::Two([_, second], bits) if usize::from(*second) == word => *bits,
+            Self::One(_) | Self::Two(..) => Bits::NONE,
             Self::Narrow(codes) => {
                 u8::try_from(word).map_or(Bits::NONE, |word| Bits::equal_bytes(codes, word))
             }
@@ -141,6 +167,7 @@ impl Taken {
         size_of::<Self>()
             + match &self.data {
                 Data::Numbers(_) | Data::Stamps(_) => 8 * BLOCK,
+                Data::Words(Codes::One(_) | Codes::Two(..)) => 0,
                 Data::Words(Codes::Narrow(_)) => BLOCK,
                 Data::Words(Codes::Wide(_)) => 2 * BLOCK,
                 Data::Texts { text, starts } => text.len() + 4 * starts.len(),

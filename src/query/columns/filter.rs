@@ -38,7 +38,14 @@ pub struct Asked<'a> {
     constant: &'a Datum<'static>,
     turned: bool,
     /// Which words satisfy it, as far as anybody asked.
-    verdicts: RefCell<Vec<bool>>,
+    verdicts: RefCell<Verdicts>,
+}
+
+/// Which words satisfy a comparison.
+#[derive(Default)]
+struct Verdicts {
+    all: Vec<bool>,
+    accepted: Vec<usize>,
 }
 
 impl<'a> Condition<'a> {
@@ -70,14 +77,6 @@ impl<'a> Condition<'a> {
     /// Leaves of `hits`, rows of a block, those that satisfy it. `taken` are the columns' values in
     /// that block.
     pub fn narrow(&self, hits: &mut Bits, taken: &[Held], words: &[Arc<Vec<Datum<'static>>>]) {
-        match hits.count() {
-            0 => return,
-            1..=FEW_ROWS => {
-                self.judge(words);
-                return hits.retain(|row| self.is_met(row, taken, words));
-            }
-            _ => {}
-        }
         match self {
             Self::And(list) => {
                 for condition in list {
@@ -93,23 +92,12 @@ impl<'a> Condition<'a> {
                 }
                 hits.without(&left);
             }
-            Self::Test(asked) => hits.and(&asked.bits(&taken[asked.column], &words[asked.column])),
-        }
-    }
-
-    /// Whether one row satisfies it; words were judged.
-    fn is_met(&self, row: usize, taken: &[Held], words: &[Arc<Vec<Datum<'static>>>]) -> bool {
-        match self {
-            Self::And(list) => list.iter().all(|one| one.is_met(row, taken, words)),
-            Self::Or(list) => list.iter().any(|one| one.is_met(row, taken, words)),
-            Self::Test(asked) => asked.is_met(row, &taken[asked.column], &words[asked.column]),
-        }
-    }
-
-    fn judge(&self, words: &[Arc<Vec<Datum<'static>>>]) {
-        match self {
-            Self::And(list) | Self::Or(list) => list.iter().for_each(|one| one.judge(words)),
-            Self::Test(asked) => asked.judge(&words[asked.column]),
+            Self::Test(asked) => {
+                let (taken, words) = (&taken[asked.column], &words[asked.column]);
+                if !hits.is_empty() {
+                    asked.narrow(hits, taken, words);
+                }
+            }
         }
     }
 
@@ -165,10 +153,18 @@ impl Asked<'_> {
         bits
     }
 
-    fn is_met(&self, row: usize, taken: &Taken, words: &[Datum<'static>]) -> bool {
+    fn narrow(&self, hits: &mut Bits, taken: &Taken, words: &[Datum<'static>]) {
+        let is_quick = matches!(&taken.data, Data::Words(codes) if codes.is_quick());
+        if is_quick || !hits.is_few(FEW_ROWS) {
+            return hits.and(&self.bits(taken, words));
+        }
         match &taken.data {
-            Data::Words(codes) => self.verdicts.borrow()[codes.of_row(row)],
-            _ => self.holds(taken.value(row, words)),
+            Data::Words(codes) => {
+                self.judge(words);
+                let verdicts = self.verdicts.borrow();
+                hits.retain(|row| verdicts.all[codes.of_row(row)]);
+            }
+            _ => hits.retain(|row| self.holds(taken.value(row, words))),
         }
     }
 
@@ -178,37 +174,41 @@ impl Asked<'_> {
         }
         self.judge(words);
         let verdicts = self.verdicts.borrow();
-        let accepted = verdicts.iter().filter(|verdict| **verdict).count();
-        accepted * 1000 / verdicts.len()
+        verdicts.accepted.len() * 1000 / verdicts.all.len()
     }
 
     /// Finds out which of the words satisfy it.
     fn judge(&self, words: &[Datum<'static>]) {
+        if self.verdicts.borrow().all.len() == words.len() {
+            return;
+        }
         let mut verdicts = self.verdicts.borrow_mut();
-        while verdicts.len() < words.len() {
-            let word = match &words[verdicts.len()] {
+        while verdicts.all.len() < words.len() {
+            let number = verdicts.all.len();
+            let word = match &words[number] {
                 Datum::Null => Datum::Null,
                 Datum::Number(number) => Datum::Number(*number),
                 Datum::Text(text) => Datum::Text(text.as_ref().into()),
             };
-            verdicts.push(self.holds(word));
+            let holds = self.holds(word);
+            verdicts.all.push(holds);
+            if holds {
+                verdicts.accepted.push(number);
+            }
         }
     }
 
     fn of_words(&self, codes: &Codes, words: &[Datum<'static>]) -> Bits {
         self.judge(words);
         let verdicts = self.verdicts.borrow();
-        let accepted = verdicts.iter().filter(|verdict| **verdict).count();
-        if accepted <= FEW_WORDS {
+        if verdicts.accepted.len() <= FEW_WORDS {
             let mut bits = Bits::NONE;
-            for (code, _) in verdicts.iter().enumerate().filter(|(_, verdict)| **verdict) {
-                bits.or(&codes.equal(code));
-            }
+            verdicts.accepted.iter().for_each(|word| bits.or(&codes.equal(*word)));
             return bits;
         }
         let mut bytes = [0; BLOCK];
         for (row, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from(verdicts[codes.of_row(row)]);
+            *byte = u8::from(verdicts.all[codes.of_row(row)]);
         }
         Bits::of_bytes(&bytes)
     }

@@ -29,6 +29,7 @@ fn world() -> World {
         ("word", samples::text()),
         ("n", samples::number()),
         ("open", Kind::Bool),
+        ("same", samples::text()),
         ("color", colors),
         ("at", Kind::Date(Default::default())),
         ("tags", samples::select(&["a", "b"], 2)),
@@ -46,6 +47,7 @@ fn thing(number: usize, seed: u64) -> Value {
         "word": WORDS[pick(11, 6) as usize],
         "n": pick(17, 50) as f64 / 4.0 - 3.0,
         "open": pick(23, 3) == 0,
+        "same": if pick(23, 3000) == 7 { "b" } else { "a" },
         "color": COLORS[pick(29, 4) as usize],
         "at": match pick(37, 40) {
             0 => String::new(),
@@ -106,10 +108,10 @@ fn both(world: &World, snapshot: &Snapshot, list: &List) -> Option<[(u64, Vec<St
 fn filter() -> impl Strategy<Value = String> {
     let comparison = prop_oneof![
         (
-            prop::sample::select(vec!["title", "word", "id", "color"]),
+            prop::sample::select(vec!["title", "word", "id", "color", "same"]),
             prop::sample::select(vec!["=", "!=", "~", "!~", ">", "<=", "?="]),
             prop::sample::select(vec![
-                "'red'", "'RED W%'", "'%1'", "'id01'", "''", "'9'", "null", "5"
+                "'red'", "'RED W%'", "'%1'", "'id01'", "'a'", "''", "'9'", "null", "5"
             ]),
         ),
         (
