@@ -39,7 +39,7 @@ P
 ok "the API server takes the manifest without a warning, and the pod becomes ready"
 
 # Everything else is asked from beside the pod, through the Service.
-ask() { $rig pnet cluster curl -sS --max-time 10 --retry 3 --retry-connrefused "$@"; }
+ask() { $rig pnet cluster curl -sS --max-time 10 --retry 5 --retry-all-errors "$@"; }
 field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
 base=http://$(kubectl -n holdall get service holdall -o jsonpath='{.spec.clusterIP}')
 sign_in() {
