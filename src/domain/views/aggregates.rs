@@ -23,10 +23,7 @@ pub fn group(select: &Select, rows: Vec<Row>, around: &Scope) -> Vec<(Row, Vec<V
         }
         groups[place].1.push(row);
     }
-    groups.sort_by(|(a, _), (b, _)| {
-        let orders = a.iter().zip(b).map(|(a, b)| a.order(b));
-        orders.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
-    });
+    groups.sort_by(|(a, _), (b, _)| Value::order_rows(a, b));
     if groups.is_empty() && select.groups.is_empty() {
         groups.push(Default::default());
     }

@@ -23,7 +23,9 @@ fn join(select: &Select, rows: Vec<Row>, at: usize, around: &Scope) -> Result<Ve
     let mut tests = source.on.iter().chain(filter);
     let lookup =
         tests.find_map(|test| equality(test, at)).map(|(field, other)| (table.index(field), other));
-    let every: Vec<usize> = (0..table.cells.len()).collect();
+    // Only where nothing is looked up: a query inside runs once for each row around it.
+    let every = if lookup.is_some() { 0..0 } else { 0..table.cells.len() };
+    let every: Vec<usize> = every.collect();
     let mut joined = Vec::new();
     for row in rows {
         let candidates = match &lookup {

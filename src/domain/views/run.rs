@@ -158,12 +158,8 @@ impl Run<'_> {
             rows.extend(self.select(part, None)?);
             self.visit(rows.len())?;
             if *distinct {
-                let order = |a: &Vec<Value>, b: &Vec<Value>| {
-                    let orders = a.iter().zip(b).map(|(a, b)| a.order(b));
-                    orders.fold(Ordering::Equal, Ordering::then)
-                };
-                rows.sort_by(order);
-                rows.dedup_by(|a, b| order(a, b).is_eq());
+                rows.sort_by(|a, b| Value::order_rows(a, b));
+                rows.dedup_by(|a, b| Value::order_rows(a, b).is_eq());
             }
         }
         Ok(rows)

@@ -186,6 +186,12 @@ impl Value {
         }
     }
 
+    /// How two rows of values stand to each other.
+    pub fn order_rows(left: &[Self], right: &[Self]) -> Ordering {
+        let orders = left.iter().zip(right).map(|(left, right)| left.order(right));
+        orders.fold(Ordering::Equal, Ordering::then)
+    }
+
     /// Equal values have equal keys.
     pub fn key(&self) -> String {
         match self {
