@@ -86,7 +86,7 @@ fn counted(search: &Search, asked: &Aggregate) -> Result<Option<(u64, Option<Str
     let Some(walk) = search.walks.iter().find(plain) else { return Ok(None) };
     let mut count = 0;
     let range = walk.range.clone();
-    rows::entries(search.scope, search.spent, range, Order::Forward, &mut |_, _| {
+    rows::entries(search.scope, search.spent, None, range, Order::Forward, &mut |_, _| {
         count += 1;
         Ok(false)
     })?;

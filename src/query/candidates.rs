@@ -96,10 +96,11 @@ impl Candidates<'_> {
     pub fn walked(&self, walk: &Walk, limit: usize) -> Result<Option<Few>> {
         let mut ids = BTreeSet::new();
         let range = walk.range.clone();
-        let more = rows::entries(self.scope, self.spent, range, Order::Forward, &mut |_, id| {
-            ids.insert(id.to_owned());
-            Ok(ids.len() > limit)
-        })?;
+        let more =
+            rows::entries(self.scope, self.spent, None, range, Order::Forward, &mut |_, id| {
+                ids.insert(id.to_owned());
+                Ok(ids.len() > limit)
+            })?;
         Ok((!more).then(|| Few { ids, index: Some(walk.index.name.clone()) }))
     }
 
@@ -159,6 +160,7 @@ impl Candidates<'_> {
                     let more = rows::entries(
                         self.scope,
                         self.spent,
+                        None,
                         range,
                         Order::Forward,
                         &mut |_, id| {

@@ -71,13 +71,6 @@ struct Found {
     columns: bool,
 }
 
-/// What is looked at to answer.
-enum Way<'a> {
-    Records,
-    Columns(Box<Columns<'a>>),
-    Neither,
-}
-
 /// A list with everything known that its answer depends on.
 struct Asked<'a> {
     search: &'a Search<'a>,
@@ -131,19 +124,14 @@ impl Asked<'_> {
         {
             return Ok(Some(found));
         }
-        if let Some(walk) = walk.filter(|_| counts) {
-            match self.columns(Wants::Total)? {
-                Way::Records => return Ok(None),
-                Way::Neither => {}
-                Way::Columns(columns) => {
-                    if let Some(found) = self.along_shortly(walk)? {
-                        let total = columns.total()?;
-                        return Ok(Some(Found { total, columns: true, ..found }));
-                    }
-                }
+        if let Some(walk) = walk.filter(|_| counts && Columns::answer_all(self.search)) {
+            let Some(columns) = self.columns(Wants::Total)? else { return Ok(None) };
+            if let Some(found) = self.along_shortly(walk)? {
+                let total = columns.total()?;
+                return Ok(Some(Found { total, columns: true, ..found }));
             }
         }
-        let Way::Columns(columns) = self.columns(Wants::Page)? else { return Ok(None) };
+        let Some(columns) = self.columns(Wants::Page)? else { return Ok(None) };
         let found = columns.page(self.list)?;
         Ok(Some(Found { total: found.total, records: found.records, index: None, columns: true }))
     }
@@ -164,9 +152,9 @@ impl Asked<'_> {
         self.along(walk, self.search.is_exact(walk), patience, self.list.total && all)
     }
 
-    /// The columns that help, made if need be, unless it is quicker to read the few records that an
-    /// index leads to.
-    fn columns(&self, wants: Wants) -> Result<Way<'_>> {
+    /// The columns that help, made if need be; `None` where none do, or where it is quicker to read
+    /// the few records that an index leads to.
+    fn columns(&self, wants: Wants) -> Result<Option<Columns<'_>>> {
         let search = self.search;
         let known = Columns::of(search, false, wants)?;
         let few = known.as_ref().map_or(FEW, |columns| (columns.cost / 8).min(FEW));
@@ -174,10 +162,9 @@ impl Asked<'_> {
             && let Some(count) = search.leads_to(few)?
             && (known.is_some() || !self.is_worth_columns(count)?)
         {
-            return Ok(Way::Records);
+            return Ok(None);
         }
-        let made = if known.is_none() { Columns::of(search, true, wants)? } else { known };
-        Ok(made.map_or(Way::Neither, |columns| Way::Columns(Box::new(columns))))
+        if known.is_some() { Ok(known) } else { Columns::of(search, true, wants) }
     }
 
     /// Whether so much was spent on reading records, with `count` more now, that columns would have
@@ -213,7 +200,7 @@ impl Asked<'_> {
             _ => walk.range.clone(),
         };
         let (scope, collection) = (search.scope, search.collection);
-        rows::entries_to_read(scope, search.spent, collection, range, order, &mut |_, id| {
+        rows::entries(scope, search.spent, Some(collection), range, order, &mut |_, id| {
             let on_page = (self.list.offset..until).contains(&found.total);
             if !exact || on_page {
                 read += 1;

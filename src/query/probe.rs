@@ -121,11 +121,18 @@ fn along<'a>(
     let descending = index.columns[0].descending;
     codec::put(&mut key, wanted, Column { descending, nocase: false });
     let (scope, spent) = (at.scope, at.spent);
-    rows::entries(scope, spent, Range::prefix(&key), Order::Forward, &mut |_, id| {
-        let Some(record) = rows::find(scope, collection, id, spent)? else { return Ok(false) };
-        at.stand(slot, Cell::Record(record));
-        visit(at)
-    })
+    rows::entries(
+        scope,
+        spent,
+        Some(collection),
+        Range::prefix(&key),
+        Order::Forward,
+        &mut |_, id| {
+            let Some(record) = rows::find(scope, collection, id, spent)? else { return Ok(false) };
+            at.stand(slot, Cell::Record(record));
+            visit(at)
+        },
+    )
 }
 
 fn by_table<'a>(

@@ -21,9 +21,6 @@ const CHUNK: usize = 256;
 /// How many records are said to be read next: more would push each other out.
 pub const AHEAD: usize = 32;
 
-/// What is done with entries before they are visited.
-type Ahead<'a> = &'a mut dyn FnMut(&[(Bytes, Bytes)]);
-
 /// What is done at a row; whether that was enough.
 pub type Visit<'v, 'a> = &'v mut dyn FnMut(&mut Evaluator<'a>) -> Result<bool>;
 
@@ -142,7 +139,7 @@ fn back<'a>(
     };
     let mut key = keys::index(source.number, index.number);
     codec::put(&mut key, &Datum::Text(id.into()), Column::default());
-    entries_to_read(scope, spent, source, Range::prefix(&key), Order::Forward, &mut |_, id| {
+    entries(scope, spent, Some(source), Range::prefix(&key), Order::Forward, &mut |_, id| {
         let Some(record) = find(scope, source, id, spent)? else { return Ok(false) };
         at.stand(slot, Cell::Record(record));
         visit(at)
@@ -213,45 +210,23 @@ pub fn scan(
     }
 }
 
-/// Every entry of a range of an index, with the id it holds, until `visit` says stop.
+/// Every entry of a range of an index, with the id it holds, until `visit` says stop; whether it did.
+/// `reads`: the collection whose records `visit` reads, if it does.
 pub fn entries(
     scope: &Scope,
     spent: &Spent,
-    range: Range,
-    order: Order,
-    visit: &mut dyn FnMut(&[u8], &str) -> Result<bool>,
-) -> Result<bool> {
-    chunks(scope, spent, range, order, &mut |_| {}, visit)
-}
-
-/// The same, for a visit that reads the records of `collection`.
-pub fn entries_to_read(
-    scope: &Scope,
-    spent: &Spent,
-    collection: &Collection,
-    range: Range,
-    order: Order,
-    visit: &mut dyn FnMut(&[u8], &str) -> Result<bool>,
-) -> Result<bool> {
-    let ahead = &mut |rows: &[(Bytes, Bytes)]| {
-        foresee(scope, collection, rows.iter().map(|(_, id)| &id[..]));
-    };
-    chunks(scope, spent, range, order, ahead, visit)
-}
-
-fn chunks(
-    scope: &Scope,
-    spent: &Spent,
+    reads: Option<&Collection>,
     mut range: Range,
     order: Order,
-    ahead: Ahead<'_>,
     visit: &mut dyn FnMut(&[u8], &str) -> Result<bool>,
 ) -> Result<bool> {
     let mut chunk = 32;
     loop {
         let rows = scope.read.scan(&range, order, chunk)?;
         for some in rows.chunks(AHEAD) {
-            ahead(some);
+            if let Some(collection) = reads {
+                foresee(scope, collection, some.iter().map(|(_, id)| &id[..]));
+            }
             for (key, id) in some {
                 spent.add(1)?;
                 let id = std::str::from_utf8(id).map_err(|_| broken("an index entry is no id"))?;

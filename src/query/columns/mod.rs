@@ -63,6 +63,14 @@ pub struct Found {
 }
 
 impl<'a> Columns<'a> {
+    /// Whether columns answer every condition of the query.
+    pub fn answer_all(search: &Search) -> bool {
+        let is_answered = |node: &&Node| {
+            Condition::of(node, search.collection, &mut vec![Source::Stamp]).is_some()
+        };
+        search.conjuncts.iter().all(is_answered)
+    }
+
     /// The columns that help with this query; `None` if none would, or if they would have to be
     /// made and `make` says no.
     pub fn of(search: &'a Search<'a>, make: bool, wants: Wants) -> Result<Option<Self>> {
