@@ -9,29 +9,20 @@ pub const MIXED: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0
 
 /// Returns `length` characters of `alphabet` (at most 256 of them), all equally likely.
 pub fn text(alphabet: &[u8], length: usize) -> String {
-    // Bytes above the last whole multiple would make the first characters likelier: drawn again.
-    let limit = 256 - 256 % alphabet.len();
     let mut text = String::with_capacity(length);
-    let mut drawn = [0_u8; 64];
-    while text.len() < length {
-        fill(&mut drawn);
-        let usable = drawn.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < limit);
-        let wanted = length - text.len();
-        text.extend(usable.take(wanted).map(|byte| char::from(alphabet[byte % alphabet.len()])));
-    }
+    push(&mut text, alphabet, length);
     text
 }
 
-/// Appends `length` characters of `alphabet` (at most 128 of them), all equally likely.
+/// Appends as many.
 pub fn push(text: &mut String, alphabet: &[u8], length: usize) {
-    // Of 64 bits no more than half are used: what is lost to unevenness is below 2^-32.
-    let per_number = 32 / usize::BITS.saturating_sub(alphabet.len().leading_zeros()) as usize;
+    // Bytes above the last whole multiple would make the first characters likelier: drawn again.
+    let limit = 256 - 256 % alphabet.len();
     let mut left = length;
     while left > 0 {
-        let mut drawn = number();
-        for _ in 0..left.min(per_number) {
-            text.push(char::from(alphabet[(drawn % alphabet.len() as u64) as usize]));
-            drawn /= alphabet.len() as u64;
+        let drawn = number().to_le_bytes().map(usize::from);
+        for byte in drawn.into_iter().filter(|byte| *byte < limit).take(left) {
+            text.push(char::from(alphabet[byte % alphabet.len()]));
             left -= 1;
         }
     }

@@ -33,11 +33,13 @@ impl Watchdog {
     pub fn guard(&self) -> impl Fn() + Send + Sync + 'static {
         let pipe = self.0.as_raw_fd();
         move || {
-            // SAFETY: system calls. The pipe is open in the child too, until it is another program;
-            // without a reader the kernel's death signal is what is left.
+            // SAFETY: system calls. The pipe is open in the child too, until it is another program.
             unsafe {
+                // Without a reader the kernel's death signal is what is left: no reason to die now.
+                let before = libc::signal(libc::SIGPIPE, libc::SIG_IGN);
                 let group = libc::getpid().to_ne_bytes();
                 libc::write(pipe, group.as_ptr().cast(), group.len());
+                libc::signal(libc::SIGPIPE, before);
             }
         }
     }

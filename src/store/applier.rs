@@ -29,9 +29,14 @@ impl Shared {
             return;
         }
         let waiting = self.log.lock().len();
-        if waiting == 1 || self.window_bytes.load(SeqCst) > LAG_BYTES {
+        if waiting == 1 || self.is_pressed() {
             self.wake_applier();
         }
+    }
+
+    /// Whether the window is too full to wait for more: writers must not come to wait for room.
+    fn is_pressed(&self) -> bool {
+        self.window_bytes.load(SeqCst) > LAG_BYTES.min(self.options.window_bytes / 2)
     }
 
     /// Applies what no live snapshot stands before; `None` if there was nothing to do.
@@ -105,7 +110,7 @@ impl Shared {
     ) -> Result<()> {
         while let Some(applied) = self.apply_round()? {
             *unclaimed = Some(applied);
-            if !closing && self.window_bytes.load(SeqCst) <= LAG_BYTES {
+            if !closing && !self.is_pressed() {
                 break;
             }
         }
@@ -129,7 +134,7 @@ impl Shared {
             self.wake.1.wait_for(&mut woken, Duration::from_secs(60));
         }
         let until = Instant::now() + LAG;
-        let is_patient = || !self.stop.load(SeqCst) && self.window_bytes.load(SeqCst) <= LAG_BYTES;
+        let is_patient = || !self.stop.load(SeqCst) && !self.is_pressed();
         while is_patient() && !self.wake.1.wait_until(&mut woken, until).timed_out() {}
         *woken = false;
     }
