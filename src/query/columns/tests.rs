@@ -1,10 +1,15 @@
 //! Columns find what reading every record finds, at every position, whatever changes meanwhile.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::domain::collections;
+use crate::domain::derive::Derive;
 use crate::domain::fields::Kind;
 use crate::domain::record::Record;
+use crate::domain::records::{self, Listing};
 use crate::domain::samples;
 use crate::query::best::Best;
 use crate::query::bind::{self, Texts};
@@ -15,7 +20,7 @@ use crate::query::rows;
 use crate::query::search::Search;
 use crate::query::world::World;
 use crate::query::{List, Scope};
-use crate::store::{Snapshot, keys};
+use crate::store::{Snapshot, Store, keys};
 
 /// Rows at first: three blocks, the last one not full.
 const ROWS: usize = 2500;
@@ -178,4 +183,28 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn columns_are_made_once_reading_has_cost_as_much() {
+    let store = Store::memory(Arc::new(Derive));
+    let request = World::superuser();
+    let definition = json!({"name": "things", "fields": [{"name": "kind", "type": "text"},
+        {"name": "n", "type": "number"}], "indexes": ["CREATE INDEX by_kind ON things (kind)"]});
+    let definition = definition.as_object().unwrap().clone();
+    store.write(|tx| collections::define(tx, &definition, 0)).unwrap();
+    for number in 0..200 {
+        let body = json!({"kind": if number % 2 == 0 { "even" } else { "odd" }, "n": number});
+        let body = body.as_object().unwrap().clone();
+        store.write(|tx| records::create(tx, &request, "things", &body)).unwrap();
+    }
+    let (filter, sort) = ("kind = 'even'".to_owned(), "-n".to_owned());
+    let listing = Listing { filter, sort, ..Listing::default() };
+    let by_columns = [(); 3].map(|()| {
+        let page = records::list(&store.snapshot(), &request, "things", &listing).unwrap();
+        assert_eq!(page.total, Some(100));
+        page.plan.columns
+    });
+    // An index leads to 100 of 200: two such reads cost what columns do.
+    assert_eq!(by_columns, [false, true, true]);
 }
