@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use bytes::Bytes;
 
+use crate::store::Error;
 use crate::store::Result;
 use crate::store::batch::{Writes, position};
 use crate::store::commit::Core;
@@ -49,12 +50,16 @@ impl Shared {
             &mut dyn FnMut(Frame) -> Result<()>,
         ) -> Result<()>,
     ) -> Result<()> {
+        if let Some(why) = self.broken() {
+            // What became of its last group is not known: its writes may stand in the window still.
+            return Err(Error::Broken(why));
+        }
         // Out of the core meanwhile, which moves on with every group that is followed.
         let Some(mut journal) = core.journal.take() else { return Ok(()) };
         let tip = Tip { seq: core.seq, gid: core.gid };
         let done = act(&mut journal, tip, &mut |frame| self.follow(core, frame));
         core.journal = Some(journal);
-        if let Err(error @ crate::store::Error::Broken(_)) = &done {
+        if let Err(error @ Error::Broken(_)) = &done {
             self.fail(error.to_string());
         }
         done

@@ -122,14 +122,17 @@ impl Turn {
                 self.table.rollback();
                 continue;
             };
-            return match rows.first() {
-                Some(row) => Ok(Some(self.read(row).is_ok_and(|frame| frame.head.gid == head.gid))),
-                None if now == before => Ok(None),
-                None => {
-                    self.table.rollback();
-                    Err(io::Error::other("the journal lost its end meanwhile"))
+            let why = match rows.first().map(|row| self.read(row)) {
+                Some(Ok(frame)) if frame.head.seq == head.seq => {
+                    return Ok(Some(frame.head.gid == head.gid));
                 }
+                Some(Ok(_)) => "the journal was trimmed beyond a group that nobody knows of",
+                Some(Err(_)) => "a group of the journal is damaged",
+                None if now == before => return Ok(None),
+                None => "the journal lost its end meanwhile",
             };
+            self.table.rollback();
+            return Err(io::Error::other(why));
         }
         Err(io::Error::other("nobody can be asked what became of a group"))
     }

@@ -14,13 +14,19 @@ mod world;
 
 use world::World;
 
+/// Histories that went wrong once.
+const WRONG_ONCE: [u64; 1] = [
+    // A store went on that did not know what had become of its last group.
+    59_584,
+];
+
 /// Histories tried; more in `make soak`.
-fn seeds() -> std::ops::Range<u64> {
+fn seeds() -> Vec<u64> {
     if let Some(seed) = std::env::var("HOLDALL_SIMULATION_SEED").ok().and_then(|n| n.parse().ok()) {
-        return seed..seed + 1;
+        return vec![seed];
     }
     let soak = std::env::var_os("HOLDALL_SOAK").is_some();
-    0..if soak { 100_000 } else { 400 }
+    WRONG_ONCE.into_iter().chain(0..if soak { 100_000 } else { 400 }).collect()
 }
 
 #[test]
@@ -33,7 +39,7 @@ fn stores_at_one_journal_are_one_store() {
         seen.add(&world.counts());
     }
     eprintln!("simulated: {seen:?}");
-    if seeds().count() > 1 {
+    if seeds().len() > 1 {
         seen.assert_all_happened();
     }
 }
