@@ -11,7 +11,8 @@ use crate::store::open::OpenError;
 
 /// What this program writes. It reads this format and those before it.
 /// 2: frames may say what a change took away, and make indexes slice by slice.
-pub const FORMAT: u32 = 2;
+/// 3: index entries lie in sheets.
+pub const FORMAT: u32 = 3;
 
 /// The lock of a process that just ended may be held for a moment longer.
 const LOCK_PATIENCE: Duration = Duration::from_millis(400);
@@ -82,6 +83,18 @@ impl Directory {
     /// Renames `name` so that it is out of the way and nothing of it is lost; returns the new name.
     pub fn set_aside(&self, name: &str, why: &str) -> io::Result<Option<PathBuf>> {
         set_aside(&self.path, name, why)
+    }
+
+    /// Removes everything that was set aside as `name` for this reason.
+    pub fn remove_aside(&self, name: &str, why: &str) -> io::Result<()> {
+        let prefix = format!("{name}.{why}-");
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix)) {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -47,6 +47,10 @@ pub(super) fn files(options: &Options, path: &Path) -> Result<Arc<Shared>, OpenE
     if Sled::is_half_made(&directory.state()) {
         aside(&directory, "half")?;
     }
+    if directory.is_older() {
+        // The layout of states may change with the format; base and journal have everything.
+        aside(&directory, "older")?;
+    }
     let state = match Sled::open(&directory.state(), options.cache_bytes) {
         Ok(state) => state,
         Err(Refused::Io(error)) => return Err(OpenError::Io(format!("the state: {error}"))),
@@ -164,6 +168,7 @@ fn renew(shared: &Arc<Shared>) -> Result<(), OpenError> {
         return Ok(());
     };
     let made = shared.make_base().and_then(|_| directory.renew());
+    let made = made.and_then(|()| directory.remove_aside("state", "older"));
     made.map_err(|error| OpenError::io(directory.path(), &error))?;
     tracing::info!(
         "the data directory was brought up to format {}",

@@ -1,7 +1,10 @@
 //! The state: what the journal adds up to, as of the position it was applied to.
 
 mod memory;
+mod sheet;
+mod sheets;
 mod sled;
+mod values;
 
 use bytes::Bytes;
 

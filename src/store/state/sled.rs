@@ -20,12 +20,8 @@ use crate::store::batch::Writes;
 use crate::store::directory::{sync_directory, write_whole};
 use crate::store::journal::frame::Gid;
 use crate::store::keys;
-use crate::store::layers::after;
-
-/// Larger values make sled's nodes overflow into unsynced files: they are cut into pieces.
-const PIECE: usize = 7_000;
-/// A value of this length stands for pieces: its first bytes say how many bytes, and which pieces.
-const CUT: usize = PIECE + 1;
+use crate::store::state::sheets::Sheets;
+use crate::store::state::values::{self, Values, broken};
 
 /// How long sled may take to let go of files it was just closed over.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
@@ -42,7 +38,9 @@ pub extern "C" fn sync_file_range(file: i32, _offset: i64, _bytes: i64, _flags: 
 
 pub(in crate::store) struct Sled {
     db: sled::Db,
-    pieces: sled::Tree,
+    /// Everything but index entries.
+    values: Values,
+    sheets: Sheets,
     meta: sled::Tree,
 }
 
@@ -116,8 +114,10 @@ impl Sled {
             let config = sled::Config::new().path(path).cache_capacity(cache_bytes);
             let db = config.flush_every_ms(Some(500)).open()?;
             let pieces = db.open_tree("pieces")?;
+            let values = Values::new(sled::Tree::clone(&db), pieces.clone());
+            let sheets = Sheets::new(Values::new(db.open_tree("sheets")?, pieces));
             let meta = db.open_tree("meta")?;
-            Ok(Self { db, pieces, meta })
+            Ok(Self { db, values, sheets, meta })
         };
         match catch_unwind(AssertUnwindSafe(open)) {
             Ok(Ok(state)) => Ok(state),
@@ -154,7 +154,7 @@ impl Sled {
 
     /// Makes everything applied so far durable, and only then claims it.
     pub fn claim(&self, applied: &Applied) -> Result<()> {
-        self.db.flush().map_err(broken)?;
+        self.flush()?;
         let mut value = Vec::with_capacity(32);
         value.extend_from_slice(&applied.seq.to_be_bytes());
         value.extend_from_slice(&applied.gid);
@@ -163,127 +163,54 @@ impl Sled {
         Ok(())
     }
 
+    /// Only for whoever applies.
     pub fn flush(&self) -> Result<()> {
         self.db.flush().map_err(broken)?;
-        Ok(())
+        self.sheets.flushed()
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        match self.db.get(key).map_err(broken)? {
-            Some(value) => self.whole(key, value),
-            None => Ok(None),
-        }
+        if is_indexed(key) { self.sheets.get(key) } else { self.values.get(key) }
     }
 
     pub fn scan(&self, range: &Range, order: Order, limit: usize) -> Result<Vec<(Bytes, Bytes)>> {
-        let Some(bounds) = range.bounds() else { return Ok(Vec::new()) };
-        let mut found = Vec::with_capacity(limit.min(64));
-        let mut entries = self.db.range::<&[u8], _>(bounds);
-        while found.len() < limit {
-            let next = match order {
-                Order::Forward => entries.next(),
-                Order::Backward => entries.next_back(),
-            };
-            let Some(entry) = next else { break };
-            let (key, value) = entry.map_err(broken)?;
-            if let Some(value) = self.whole(&key, value)? {
-                found.push((Bytes::copy_from_slice(&key), value));
-            }
+        match region(range) {
+            Some(Region::Indexes) => self.sheets.scan(range, order, limit),
+            Some(Region::Others) => self.values.scan(range, order, limit),
+            None => self.scan_parts(range, order, limit),
+        }
+    }
+
+    fn scan_parts(&self, range: &Range, order: Order, limit: usize) -> Result<Vec<(Bytes, Bytes)>> {
+        let mut parts = parts(range);
+        if order == Order::Backward {
+            parts.reverse();
+        }
+        let mut found = Vec::new();
+        for part in parts.iter().filter(|part| part.bounds().is_some()) {
+            found.extend(self.scan(part, order, limit - found.len())?);
         }
         Ok(found)
     }
 
     /// Plain inserts in order: a sled batch would sync twice and hold sled's global lock.
     pub fn apply(&self, writes: &Writes, position: u64) -> Result<()> {
-        let split: &[u8] = keys::FIRST_DERIVED;
-        let derived = writes.range::<[u8], _>((Bound::Included(split), Bound::Unbounded));
-        let primary = writes.range::<[u8], _>((Bound::Unbounded, Bound::Excluded(split)));
-        for (key, value) in derived.chain(primary) {
-            let old = match value {
-                Some(value) if value.len() > PIECE => {
-                    let head = self.cut(key, value, position)?;
-                    self.db.insert(key, head).map_err(broken)?
-                }
-                Some(value) => self.db.insert(key, &value[..]).map_err(broken)?,
-                None => self.db.remove(key).map_err(broken)?,
-            };
-            if let Some(old) = old.filter(|old| old.len() == CUT) {
-                self.drop_pieces(key, &old, position)?;
-            }
+        let (indexes, behind) = (keys::FIRST_INDEX, keys::BEHIND_INDEXES);
+        let indexed = writes.range::<[u8], _>((Bound::Included(indexes), Bound::Excluded(behind)));
+        let flush = || self.db.flush().map(drop).map_err(broken);
+        self.sheets.apply(&indexed.collect::<Vec<_>>(), flush)?;
+        let first: &[u8] = keys::FIRST_DERIVED;
+        let derived = writes.range::<[u8], _>((Bound::Included(first), Bound::Unbounded));
+        let primary = writes.range::<[u8], _>((Bound::Unbounded, Bound::Excluded(first)));
+        for (key, value) in derived.filter(|(key, _)| !is_indexed(key)).chain(primary) {
+            self.values.set(key, value.as_deref(), position)?;
         }
         Ok(())
     }
 
-    /// Writes the pieces of a large value, and returns what stands for them.
-    fn cut(&self, key: &[u8], value: &[u8], position: u64) -> Result<Vec<u8>> {
-        for (number, piece) in value.chunks(PIECE).enumerate() {
-            let name = piece_name(key, position, number as u32);
-            self.pieces.insert(name, piece).map_err(broken)?;
-        }
-        let mut head = vec![0; CUT];
-        head[..8].copy_from_slice(&(value.len() as u64).to_be_bytes());
-        head[8..16].copy_from_slice(&position.to_be_bytes());
-        Ok(head)
-    }
-
-    fn drop_pieces(&self, key: &[u8], head: &[u8], unless: u64) -> Result<()> {
-        let (bytes, position) = read_head(head);
-        if position == unless {
-            return Ok(());
-        }
-        for number in 0..bytes.div_ceil(PIECE) {
-            self.pieces.remove(piece_name(key, position, number as u32)).map_err(broken)?;
-        }
-        Ok(())
-    }
-
-    /// Puts a value that was cut together again; `None` if it was removed meanwhile.
-    ///
-    /// The applier may replace a value between the look at its head and the look at its pieces.
-    /// Then what it put there counts: whoever may not see that has its own version in the window.
-    fn whole(&self, key: &[u8], mut value: sled::IVec) -> Result<Option<Bytes>> {
-        while value.len() == CUT {
-            let (bytes, position) = read_head(&value);
-            if let Some(whole) = self.pieces_of(key, bytes, position)? {
-                return Ok(Some(whole));
-            }
-            let Some(now) = self.db.get(key).map_err(broken)? else { return Ok(None) };
-            if now.len() == CUT && read_head(&now).1 == position {
-                return Err(lost_piece(key));
-            }
-            value = now;
-        }
-        Ok(Some(Bytes::copy_from_slice(&value)))
-    }
-
-    fn pieces_of(&self, key: &[u8], bytes: usize, position: u64) -> Result<Option<Bytes>> {
-        let mut whole = Vec::with_capacity(bytes);
-        for number in 0..bytes.div_ceil(PIECE) {
-            let name = piece_name(key, position, number as u32);
-            let Some(piece) = self.pieces.get(name).map_err(broken)? else { return Ok(None) };
-            whole.extend_from_slice(&piece);
-        }
-        Ok((whole.len() == bytes).then(|| whole.into()))
-    }
-
-    /// Removes pieces that no value stands for: a crash between the two left them.
+    /// Removes what a crash left of large values.
     pub fn sweep(&self) -> Result<usize> {
-        let mut swept = 0;
-        let mut from = Vec::new();
-        while let Some((name, _)) =
-            self.pieces.range(&from[..]..).next().transpose().map_err(broken)?
-        {
-            from = after(&name);
-            let Some((key, position)) = split_piece_name(&name) else { continue };
-            let owner = self.db.get(key).map_err(broken)?;
-            let owned =
-                owner.is_some_and(|head| head.len() == CUT && read_head(&head).1 == position);
-            if !owned {
-                self.pieces.remove(&name).map_err(broken)?;
-                swept += 1;
-            }
-        }
-        Ok(swept)
+        values::sweep([&self.values, self.sheets.values()])
     }
 
     pub fn bytes_on_disk(&self) -> u64 {
@@ -291,23 +218,45 @@ impl Sled {
     }
 }
 
-fn piece_name(key: &[u8], position: u64, number: u32) -> Vec<u8> {
-    let mut name = key.to_vec();
-    name.extend_from_slice(&position.to_be_bytes());
-    name.extend_from_slice(&number.to_be_bytes());
-    name
+#[derive(Clone, Copy)]
+enum Region {
+    Indexes,
+    Others,
 }
 
-fn split_piece_name(name: &[u8]) -> Option<(&[u8], u64)> {
-    let (rest, _number) = name.split_last_chunk::<4>()?;
-    let (key, position) = rest.split_last_chunk::<8>()?;
-    Some((key, u64::from_be_bytes(*position)))
+/// Index entries lie in sheets, everything else in values.
+fn is_indexed(key: &[u8]) -> bool {
+    key >= keys::FIRST_INDEX && key < keys::BEHIND_INDEXES
 }
 
-/// Length of the value and position of its pieces.
-fn read_head(head: &[u8]) -> (usize, u64) {
-    let read = |at: usize| u64::from_be_bytes(head[at..at + 8].try_into().expect("CUT is longer"));
-    (read(0) as usize, read(8))
+/// Where all of a range lies; `None` if in several.
+fn region(range: &Range) -> Option<Region> {
+    let ends_by = |end: &[u8]| !range.until.is_empty() && &range.until[..] <= end;
+    match &range.from[..] {
+        from if from >= keys::BEHIND_INDEXES => Some(Region::Others),
+        from if is_indexed(from) => ends_by(keys::BEHIND_INDEXES).then_some(Region::Indexes),
+        _ => ends_by(keys::FIRST_INDEX).then_some(Region::Others),
+    }
+}
+
+/// What of a range lies before, in and behind the indexes.
+fn parts(range: &Range) -> [Range; 3] {
+    let clamp = |low: &[u8], high: &[u8]| {
+        let from = low.max(&range.from).to_vec();
+        let until = match (&range.until[..], high) {
+            (until, []) => until,
+            ([], high) => high,
+            (until, high) => until.min(high),
+        };
+        // An empty `until` would mean "to the end".
+        let is_empty = !until.is_empty() && from[..] >= *until;
+        Range { until: if is_empty { from.clone() } else { until.to_vec() }, from }
+    };
+    [
+        clamp(b"", keys::FIRST_INDEX),
+        clamp(keys::FIRST_INDEX, keys::BEHIND_INDEXES),
+        clamp(keys::BEHIND_INDEXES, b""),
+    ]
 }
 
 fn remove(path: &Path, unwanted: impl Fn(&str) -> bool) -> Result<(), Refused> {
@@ -321,18 +270,11 @@ fn remove(path: &Path, unwanted: impl Fn(&str) -> bool) -> Result<(), Refused> {
     Ok(())
 }
 
-fn lost_piece(key: &[u8]) -> Error {
-    Error::Broken(format!("a piece of the value under {} is missing", key.escape_ascii()))
-}
-
-fn broken(error: sled::Error) -> Error {
-    Error::Broken(error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
 
     use super::*;
+    use values::PIECE;
 
     #[test]
     fn large_value_is_whole_while_it_is_replaced() {

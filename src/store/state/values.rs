@@ -1,0 +1,171 @@
+//! A tree of sled's with values of any length: large ones are cut into pieces.
+
+use bytes::Bytes;
+use sled::{IVec, Tree};
+
+use crate::store::Error;
+use crate::store::Order;
+use crate::store::Range;
+use crate::store::Result;
+use crate::store::layers::after;
+
+/// Larger values make sled's nodes overflow into unsynced files.
+pub const PIECE: usize = 7_000;
+/// A value of this length stands for pieces: its first bytes say how many bytes, and which pieces.
+const CUT: usize = PIECE + 1;
+
+/// Keys of several such trees may not be the same: their pieces lie in one tree.
+pub struct Values {
+    pub tree: Tree,
+    pieces: Tree,
+}
+
+impl Values {
+    pub fn new(tree: Tree, pieces: Tree) -> Self {
+        Self { tree, pieces }
+    }
+
+    pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        match self.tree.get(key).map_err(broken)? {
+            Some(value) => self.whole(key, value),
+            None => Ok(None),
+        }
+    }
+
+    pub fn scan(&self, range: &Range, order: Order, limit: usize) -> Result<Vec<(Bytes, Bytes)>> {
+        let Some(bounds) = range.bounds() else { return Ok(Vec::new()) };
+        let mut found = Vec::with_capacity(limit.min(64));
+        let mut entries = self.tree.range::<&[u8], _>(bounds);
+        while found.len() < limit {
+            let next = match order {
+                Order::Forward => entries.next(),
+                Order::Backward => entries.next_back(),
+            };
+            let Some(entry) = next else { break };
+            let (key, value) = entry.map_err(broken)?;
+            if let Some(value) = self.whole(&key, value)? {
+                found.push((Bytes::copy_from_slice(&key), value));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Puts a value, or takes it away. Pieces are named by `position`: never the same for two values
+    /// of a key.
+    pub fn set(&self, key: &[u8], value: Option<&[u8]>, position: u64) -> Result<()> {
+        let old = match value {
+            Some(value) if value.len() > PIECE => {
+                let head = self.cut(key, value, position)?;
+                self.tree.insert(key, head)
+            }
+            Some(value) => self.tree.insert(key, value),
+            None => self.tree.remove(key),
+        };
+        match old.map_err(broken)?.filter(|old| old.len() == CUT) {
+            Some(old) => self.drop_pieces(key, &old, position),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the pieces of a large value, and returns what stands for them.
+    fn cut(&self, key: &[u8], value: &[u8], position: u64) -> Result<Vec<u8>> {
+        for (number, piece) in value.chunks(PIECE).enumerate() {
+            let name = piece_name(key, position, number as u32);
+            self.pieces.insert(name, piece).map_err(broken)?;
+        }
+        let mut head = vec![0; CUT];
+        head[..8].copy_from_slice(&(value.len() as u64).to_be_bytes());
+        head[8..16].copy_from_slice(&position.to_be_bytes());
+        Ok(head)
+    }
+
+    fn drop_pieces(&self, key: &[u8], head: &[u8], unless: u64) -> Result<()> {
+        let (bytes, position) = read_head(head);
+        if position == unless {
+            return Ok(());
+        }
+        for number in 0..bytes.div_ceil(PIECE) {
+            self.pieces.remove(piece_name(key, position, number as u32)).map_err(broken)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a value that was cut together again; `None` if it was removed meanwhile.
+    ///
+    /// The applier may replace a value between the look at its head and the look at its pieces.
+    /// Then what it put there counts: whoever may not see that has its own version in the window.
+    pub fn whole(&self, key: &[u8], mut value: IVec) -> Result<Option<Bytes>> {
+        while value.len() == CUT {
+            let (bytes, position) = read_head(&value);
+            if let Some(whole) = self.pieces_of(key, bytes, position)? {
+                return Ok(Some(whole));
+            }
+            let Some(now) = self.tree.get(key).map_err(broken)? else { return Ok(None) };
+            if now.len() == CUT && read_head(&now).1 == position {
+                return Err(lost_piece(key));
+            }
+            value = now;
+        }
+        Ok(Some(Bytes::copy_from_slice(&value)))
+    }
+
+    fn pieces_of(&self, key: &[u8], bytes: usize, position: u64) -> Result<Option<Bytes>> {
+        let mut whole = Vec::with_capacity(bytes);
+        for number in 0..bytes.div_ceil(PIECE) {
+            let name = piece_name(key, position, number as u32);
+            let Some(piece) = self.pieces.get(name).map_err(broken)? else { return Ok(None) };
+            whole.extend_from_slice(&piece);
+        }
+        Ok((whole.len() == bytes).then(|| whole.into()))
+    }
+
+    fn owns(&self, key: &[u8], position: u64) -> Result<bool> {
+        let owner = self.tree.get(key).map_err(broken)?;
+        Ok(owner.is_some_and(|head| head.len() == CUT && read_head(&head).1 == position))
+    }
+}
+
+/// Removes pieces that no value stands for: a crash between the two left them.
+pub fn sweep(trees: [&Values; 2]) -> Result<usize> {
+    let [values, _] = trees;
+    let mut swept = 0;
+    let mut from = Vec::new();
+    while let Some((name, _)) =
+        values.pieces.range(&from[..]..).next().transpose().map_err(broken)?
+    {
+        from = after(&name);
+        let Some((key, position)) = split_piece_name(&name) else { continue };
+        if !trees[0].owns(key, position)? && !trees[1].owns(key, position)? {
+            values.pieces.remove(&name).map_err(broken)?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
+fn piece_name(key: &[u8], position: u64, number: u32) -> Vec<u8> {
+    let mut name = key.to_vec();
+    name.extend_from_slice(&position.to_be_bytes());
+    name.extend_from_slice(&number.to_be_bytes());
+    name
+}
+
+fn split_piece_name(name: &[u8]) -> Option<(&[u8], u64)> {
+    let (rest, _number) = name.split_last_chunk::<4>()?;
+    let (key, position) = rest.split_last_chunk::<8>()?;
+    Some((key, u64::from_be_bytes(*position)))
+}
+
+/// Length of the value and position of its pieces.
+fn read_head(head: &[u8]) -> (usize, u64) {
+    let read = |at: usize| u64::from_be_bytes(head[at..at + 8].try_into().expect("CUT is longer"));
+    (read(0) as usize, read(8))
+}
+
+fn lost_piece(key: &[u8]) -> Error {
+    Error::Broken(format!("a piece of the value under {} is missing", key.escape_ascii()))
+}
+
+pub fn broken(error: sled::Error) -> Error {
+    Error::Broken(error.to_string())
+}
