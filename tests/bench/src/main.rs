@@ -11,8 +11,20 @@ mod writing;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [place, records] = &arguments[..] {
+        let records = records.parse().expect("a number of records");
+        return opening::fill_and_die(place.as_ref(), records);
+    }
     let home = tempfile::tempdir().expect("a directory can be made");
-    writing::measure(home.path());
-    reading::measure(home.path());
-    opening::measure(home.path());
+    let wants = |part: &str| arguments.is_empty() || arguments.iter().any(|wanted| wanted == part);
+    if wants("writing") {
+        writing::measure(home.path());
+    }
+    if wants("reading") {
+        reading::measure(home.path());
+    }
+    if wants("opening") {
+        opening::measure(home.path());
+    }
 }

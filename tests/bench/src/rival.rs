@@ -1,5 +1,6 @@
 //! The same commit on SQLite: WAL, synchronous=FULL, one writer thread, groups of up to 64.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -18,7 +19,7 @@ const PUT: &str = "insert into rec(id,a,b,body) values(?,?,?,?)
     on conflict(id) do update set a=excluded.a, b=excluded.b, body=excluded.body";
 
 struct Job {
-    number: u64,
+    numbers: Range<u64>,
     done: SyncSender<()>,
 }
 
@@ -38,9 +39,17 @@ impl Rival {
     }
 
     pub fn put(&self, number: u64) {
+        self.put_all(number..number + 1);
+    }
+
+    pub fn fill(&self, records: u64) {
+        (0..records).step_by(1_000).for_each(|start| self.put_all(start..start + 1_000));
+    }
+
+    fn put_all(&self, numbers: Range<u64>) {
         let (done, told) = sync_channel(1);
         let jobs = self.jobs.as_ref().expect("it is open");
-        jobs.send(Job { number, done }).expect("the writer lives");
+        jobs.send(Job { numbers, done }).expect("the writer lives");
         told.recv().expect("the writer answers");
     }
 }
@@ -60,7 +69,9 @@ fn write(connection: &Connection, queue: &Receiver<Job>) {
         group.extend(queue.try_iter().take(GROUP - 1));
         connection.execute_batch("begin immediate").expect("it begins");
         for job in &group {
-            put(connection, job.number).expect("it is put");
+            for number in job.numbers.clone() {
+                put(connection, number).expect("it is put");
+            }
         }
         connection.execute_batch("commit").expect("it commits");
         for job in group {

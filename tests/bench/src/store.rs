@@ -6,8 +6,8 @@ use std::sync::Arc;
 use holdall::store::{Derive, Derived, Home, Options, Order, Range, Read, Result, Store, Tx};
 
 pub const BODY_BYTES: usize = 300;
-const FIRST: u8 = 0x91;
-const SECOND: u8 = 0x92;
+const FIRST: [u8; 2] = [0x90, 1];
+const SECOND: [u8; 2] = [0x90, 2];
 
 /// Two indexes over the first sixteen bytes of a record, and a count.
 struct Indexes;
@@ -16,8 +16,8 @@ impl Derive for Indexes {
     fn derive(&self, _: &dyn Read, key: &[u8], value: &[u8], derived: &mut Derived) -> Result<()> {
         if key.first() == Some(&b'R') && value.len() >= 16 {
             derived.counts.push(vec![0xa0]);
-            derived.entries.push(([&[FIRST], &value[..8], key].concat(), Vec::new()));
-            derived.entries.push(([&[SECOND], &value[8..16], key].concat(), Vec::new()));
+            derived.entries.push(([&FIRST[..], &value[..8], key].concat(), Vec::new()));
+            derived.entries.push(([&SECOND[..], &value[8..16], key].concat(), Vec::new()));
         }
         Ok(())
     }
@@ -41,12 +41,20 @@ pub fn in_memory() -> Store {
 pub fn body(number: u64) -> Vec<u8> {
     let mut body = vec![b'x'; BODY_BYTES];
     body[..8].copy_from_slice(&(number % 1_000).to_be_bytes());
-    body[8..16].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    body[8..16].copy_from_slice(&mixed(!number).to_be_bytes());
     body
 }
 
+/// The key of a record, as random as ids are that clients know records by.
 pub fn key(number: u64) -> Vec<u8> {
-    [b"R".as_slice(), &number.to_be_bytes()].concat()
+    format!("R{:015x}", mixed(number) >> 4).into_bytes()
+}
+
+fn mixed(number: u64) -> u64 {
+    let mut z = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// Looks at what a rule would look at, then puts.
@@ -59,11 +67,11 @@ pub fn rule(tx: &mut Tx, number: u64) -> Result<()> {
 }
 
 pub fn first(body: &[u8]) -> Range {
-    Range::prefix(&[&[FIRST], &body[..8]].concat())
+    Range::prefix(&[&FIRST[..], &body[..8]].concat())
 }
 
 fn second(body: &[u8]) -> Range {
-    Range::prefix(&[&[SECOND], &body[8..16]].concat())
+    Range::prefix(&[&SECOND[..], &body[8..16]].concat())
 }
 
 /// Puts records in bulk.

@@ -11,6 +11,8 @@ use crate::store;
 
 const RUN: Duration = Duration::from_secs(3);
 const ROUNDS: usize = 3;
+/// Records that are there when the measurement begins.
+const BEFORE: u64 = 20_000;
 
 struct Figures {
     per_second: f64,
@@ -29,11 +31,13 @@ pub fn measure(home: &Path) {
         for round in 0..ROUNDS {
             let place = home.join(format!("writing-{writers}-{round}"));
             let store = store::open(&place);
+            store::fill(&store, BEFORE);
             ours.push(run(writers, |number| {
                 store.write(|tx| store::rule(tx, number)).expect("it commits");
             }));
             store.close();
             let rival = Rival::open(&home.join(format!("rival-{writers}-{round}.db")));
+            rival.fill(BEFORE);
             theirs.push(run(writers, |number| rival.put(number)));
         }
         let (ours, theirs) = (median(ours), median(theirs));
@@ -49,7 +53,7 @@ pub fn measure(home: &Path) {
 }
 
 fn run(writers: usize, put: impl Fn(u64) + Sync) -> Figures {
-    let next = AtomicU64::new(0);
+    let next = AtomicU64::new(BEFORE);
     let (begun, cpu) = (Instant::now(), cpu());
     let mut times: Vec<Duration> = std::thread::scope(|scope| {
         let write = || {
