@@ -36,7 +36,7 @@ missing() {
 
 need_cargo() {
     command -v cargo >/dev/null 2>&1 && return 0
-    say "cargo is missing. Install Rust 1.90 or newer with rustup, and run this again."
+    say "cargo is missing. Install Rust 1.91 or newer with rustup, and run this again."
     return 1
 }
 

@@ -5,11 +5,12 @@ use std::cell::Cell;
 
 use sqlparser::ast::{
     Distinct, Expr as Sql, GroupByExpr, JoinConstraint, JoinOperator, LimitClause, OrderByExpr,
-    OrderByKind, OrderBySort, Query, Select as SqlSelect, SelectItem, SetExpr, Spanned, Statement,
+    OrderByKind, OrderBySort, Query, Select as SqlSelect, SelectItem, SetExpr, Spanned,
     TableFactor, UnaryOperator, Value as Literal,
 };
 use sqlparser::dialect::SQLiteDialect;
 use sqlparser::parser::Parser;
+use sqlparser::tokenizer::Token;
 
 use crate::domain::schema::Schema;
 use crate::domain::views::plan::{Column, Expr, Key, Rows, Select, Source};
@@ -31,18 +32,15 @@ pub fn parse(schema: &Schema, query: &str) -> Answer<Select> {
         return Err(format!("the query is longer than {LENGTH_LIMIT} characters"));
     }
     let parser = Parser::new(&SQLiteDialect {}).with_recursion_limit(DEPTH_LIMIT);
-    let statements = parser
-        .try_with_sql(query)
-        .and_then(|mut parser| parser.parse_statements())
-        .map_err(|error| error.to_string())?;
-    let queries = Cell::new(0);
-    match &statements[..] {
-        [Statement::Query(query)] => {
-            Reader { schema, queries: &queries, named: &[], scopes: Vec::new(), depth: 0 }
-                .query(query)
-        }
-        _ => Err("there must be one SELECT".to_owned()),
+    let mut parser = parser.try_with_sql(query).map_err(|error| error.to_string())?;
+    // Not any statement: what creates and alters is most of the parser, and would be of the binary.
+    let query = parser.parse_query().map_err(|error| error.to_string())?;
+    while parser.consume_token(&Token::SemiColon) {}
+    if parser.peek_token_ref().token != Token::EOF {
+        return Err("there must be one SELECT".to_owned());
     }
+    let queries = Cell::new(0);
+    Reader { schema, queries: &queries, named: &[], scopes: Vec::new(), depth: 0 }.query(&query)
 }
 
 /// Reads a query with what is in it.

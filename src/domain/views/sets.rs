@@ -56,7 +56,8 @@ impl Reader<'_> {
                     false => Ok(()),
                 }
             }
-            _ => refuse("a set of queries", query),
+            SetExpr::SetOperation { .. } => refuse("a set of queries", query),
+            _ => Err("there must be one SELECT".to_owned()),
         }
     }
 }
