@@ -3,42 +3,72 @@
 use std::cmp::Ordering;
 
 use crate::domain::record::Record;
+use crate::domain::schema::{Collection, Index};
+use crate::query::plan::{self, Course};
 use crate::query::tree::SortKey;
+use crate::store::Order;
 use crate::store::codec::Datum;
+
+/// How records follow each other that are alike in all that is sorted by: as in the index that has
+/// this order, if there is one, else by creation. Pages that are found along the index and those that
+/// are not then fit together.
+#[derive(Clone, Copy)]
+pub enum Ties<'a> {
+    Creation,
+    Index(&'a Collection, &'a Index, Course),
+}
+
+impl Ties<'_> {
+    fn order(&self, a: &Record, b: &Record) -> Ordering {
+        let Self::Index(collection, index, course) = self else {
+            return a.stamp().cmp(&b.stamp()).then_with(|| a.id().cmp(b.id()));
+        };
+        let order = match course.parts {
+            true => plan::entry(collection, index, a).cmp(&plan::entry(collection, index, b)),
+            false => a.id().cmp(b.id()),
+        };
+        match course.order {
+            Order::Forward => order,
+            Order::Backward => order.reverse(),
+        }
+    }
+}
 
 /// The records that come first, of all that are added.
 pub struct Best<'a> {
     sort: &'a [SortKey],
+    ties: Ties<'a>,
     limit: usize,
     found: Vec<(Vec<Datum<'static>>, Record)>,
 }
 
 impl<'a> Best<'a> {
-    pub fn new(sort: &'a [SortKey], limit: u64) -> Self {
-        Self { sort, limit: usize::try_from(limit).unwrap_or(usize::MAX), found: Vec::new() }
+    pub fn new(sort: &'a [SortKey], ties: Ties<'a>, limit: u64) -> Self {
+        Self { sort, ties, limit: usize::try_from(limit).unwrap_or(usize::MAX), found: Vec::new() }
     }
 
     pub fn add(&mut self, values: Vec<Datum<'static>>, record: Record) {
         self.found.push((values, record));
         // Cutting only when twice too long keeps the work per record constant.
         if self.limit > 0 && self.found.len() >= self.limit.saturating_mul(2).max(64) {
-            let sort = self.sort;
-            self.found.select_nth_unstable_by(self.limit - 1, |a, b| order(sort, a, b));
+            let (sort, ties) = (self.sort, self.ties);
+            self.found.select_nth_unstable_by(self.limit - 1, |a, b| order(sort, ties, a, b));
             self.found.truncate(self.limit);
         }
     }
 
     pub fn sorted(mut self) -> Vec<Record> {
-        let sort = self.sort;
-        self.found.sort_unstable_by(|a, b| order(sort, a, b));
+        let (sort, ties) = (self.sort, self.ties);
+        self.found.sort_unstable_by(|a, b| order(sort, ties, a, b));
         self.found.truncate(self.limit);
         self.found.into_iter().map(|(_, record)| record).collect()
     }
 }
 
-/// By the keys, then by creation: no two records are equal.
+/// No two records are equal.
 pub fn order(
     sort: &[SortKey],
+    ties: Ties,
     a: &(Vec<Datum<'static>>, Record),
     b: &(Vec<Datum<'static>>, Record),
 ) -> Ordering {
@@ -49,5 +79,5 @@ pub fn order(
             return order;
         }
     }
-    a.1.stamp().cmp(&b.1.stamp()).then_with(|| a.1.id().cmp(b.1.id()))
+    ties.order(&a.1, &b.1)
 }

@@ -9,6 +9,7 @@ use crate::query::best::{self, Best};
 use crate::query::bind::{self, Texts};
 use crate::query::columns::{Columns, Wants};
 use crate::query::evaluate::Evaluator;
+use crate::query::far;
 use crate::query::fold;
 use crate::query::plan::{self, Walk};
 use crate::query::rows;
@@ -89,18 +90,16 @@ impl Asked<'_> {
         {
             return Ok(found);
         }
-        let ordered = |walk: &'_ &Walk| search.order(walk).is_some();
-        // Best of all: one range, in the order wanted, with nothing left to test.
-        let exact = search.walks.iter().filter(ordered).find(|walk| search.is_exact(walk));
         // A total needs every match, and another index may lead to fewer records.
         let alone = search.walks.iter().filter(|walk| walk.narrow).count() == 1;
-        let held = search.walks.iter().filter(ordered).max_by_key(|walk| (walk.fixed, walk.narrow));
-        let held = held.filter(|walk| match self.list.total {
+        let is_good = |walk: &Walk| match self.list.total {
+            // Best of all: one range, in the order wanted, with nothing left to test.
+            _ if search.is_exact(walk) => true,
             true => walk.fixed > 0 && alone,
             false => walk.narrow || !search.is_selective(),
-        });
-        if let Some(walk) = exact.or(held) {
-            let exact = exact.is_some();
+        };
+        if let Some((walk, _)) = search.ordered().filter(|(walk, _)| is_good(walk)) {
+            let exact = search.is_exact(walk);
             let patience = match exact {
                 true => u64::MAX,
                 false if self.list.total => 2 * FEW as u64,
@@ -131,6 +130,9 @@ impl Asked<'_> {
                 return Ok(Some(Found { total, columns: true, ..found }));
             }
         }
+        if let Some(found) = self.far()? {
+            return Ok(Some(found));
+        }
         let Some(columns) = self.columns(Wants::Page)? else { return Ok(None) };
         let found = columns.page(self.list)?;
         Ok(Some(Found { total: found.total, records: found.records, index: None, columns: true }))
@@ -139,9 +141,22 @@ impl Asked<'_> {
     /// An index in the order wanted, if the page lies near its beginning.
     fn short_walk(&self) -> Option<&Walk<'_>> {
         let until = self.list.offset.saturating_add(self.list.limit);
-        let ordered = |walk: &&Walk| self.search.order(walk).is_some();
-        let walks = self.search.walks.iter().filter(|_| until <= SOON).filter(ordered);
-        walks.max_by_key(|walk| (walk.fixed, walk.narrow))
+        Some(self.search.ordered().filter(|_| until <= SOON)?.0)
+    }
+
+    /// A page that lies far along an index, where what comes before it is passed over by columns.
+    fn far(&self) -> Result<Option<Found>> {
+        let List { offset, limit, .. } = *self.list;
+        let is_far = offset > 0 && offset.saturating_add(limit) > SOON;
+        let walk = self.search.ordered().filter(|(walk, _)| walk.narrow && is_far);
+        let Some((walk, course)) = walk else { return Ok(None) };
+        if !Columns::answer_all(self.search) {
+            return Ok(None);
+        }
+        let Some(columns) = self.columns(Wants::Total)? else { return Ok(None) };
+        let index = Some(walk.index.name.clone());
+        let found = far::page(self.search, &columns, (walk, course.order), (offset, limit))?;
+        Ok(found.map(|(records, total)| Found { records, total, index, columns: true }))
     }
 
     /// The page by an index, unless that takes long.
@@ -234,14 +249,15 @@ impl Asked<'_> {
         let search = self.search;
         let sort = &search.tree.sort;
         let seed = seed(search);
-        let mut best = Best::new(sort, self.list.offset.saturating_add(self.list.limit));
+        let ties = search.ties();
+        let mut best = Best::new(sort, ties, self.list.offset.saturating_add(self.list.limit));
         let mut total = 0;
         let index = search.each(&mut |at, record| {
             let values = at.sort_values(&record, seed)?;
             let found = (values, record);
             if let Some(After::Record(values, record)) = &self.after {
                 let after = (values.clone(), record.clone());
-                if best::order(sort, &found, &after) != Ordering::Greater {
+                if best::order(sort, ties, &found, &after) != Ordering::Greater {
                     return Ok(false);
                 }
             }

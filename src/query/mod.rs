@@ -23,6 +23,7 @@ mod decide;
 mod evaluate;
 #[cfg(test)]
 mod examples;
+mod far;
 mod fold;
 mod functions;
 mod json;

@@ -24,6 +24,15 @@ pub struct Walk<'a> {
     pub narrow: bool,
 }
 
+/// How a walk meets records in the order wanted.
+#[derive(Clone, Copy)]
+pub struct Course {
+    pub order: Order,
+    /// Whether columns that were not asked for part records that are alike in those that were;
+    /// else only their ids do.
+    pub parts: bool,
+}
+
 /// The conditions that must all hold.
 pub fn conjuncts(node: &Node) -> Vec<&Node> {
     match node {
@@ -231,7 +240,7 @@ fn narrow(walk: &mut Walk, range: Range) {
 }
 
 /// In which order the walk meets the records as `sort` wants them; `None`: in neither.
-pub fn order(walk: &Walk, collection: &Collection, sort: &[SortKey]) -> Option<Order> {
+pub fn course(walk: &Walk, collection: &Collection, sort: &[SortKey]) -> Option<Course> {
     let fixed = |field: usize| {
         walk.index.columns[..walk.fixed]
             .iter()
@@ -264,10 +273,12 @@ pub fn order(walk: &Walk, collection: &Collection, sort: &[SortKey]) -> Option<O
         }
         order = Some(wanted);
         if last {
+            // No two are alike in this one.
+            columns = [].iter();
             break;
         }
     }
-    Some(order.unwrap_or(Order::Forward))
+    Some(Course { order: order.unwrap_or(Order::Forward), parts: columns.len() > 0 })
 }
 
 /// The key of a record's entry in an index without lists.

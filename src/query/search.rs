@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use crate::domain::record::Record;
 use crate::domain::schema::Collection;
+use crate::query::best::Ties;
 use crate::query::budget::Spent;
 use crate::query::candidates::{Candidates, Few};
 use crate::query::evaluate::Evaluator;
 use crate::query::parser;
-use crate::query::plan::{self, Walk};
+use crate::query::plan::{self, Course, Walk};
 use crate::query::rows;
 use crate::query::tree::{Node, Tree};
 use crate::query::{Error, Plan, Result, Scope};
@@ -56,7 +57,23 @@ impl<'a> Search<'a> {
 
     /// In which direction a walk meets the records as they are to be sorted.
     pub fn order(&self, walk: &Walk) -> Option<Order> {
-        plan::order(walk, self.collection, &self.tree.sort)
+        Some(plan::course(walk, self.collection, &self.tree.sort)?.order)
+    }
+
+    /// The index that has the order wanted, and how. It says how records that are alike follow each
+    /// other, so it must depend on nothing but the query: every page of a list has the same.
+    pub fn ordered(&self) -> Option<(&Walk<'a>, Course)> {
+        let sort = &self.tree.sort;
+        let course = |walk| Some((walk, plan::course(walk, self.collection, sort)?));
+        let walks = self.walks.iter().filter_map(course);
+        walks.max_by_key(|(walk, _)| (self.is_exact(walk), walk.fixed, walk.narrow))
+    }
+
+    pub fn ties(&self) -> Ties<'_> {
+        match self.ordered().filter(|_| !self.tree.sort.is_empty()) {
+            Some((walk, course)) => Ties::Index(self.collection, walk.index, course),
+            None => Ties::Creation,
+        }
     }
 
     /// Whether an index leaves fewer records than there are.

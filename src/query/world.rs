@@ -72,8 +72,17 @@ impl Derive for Entries {
 
 impl World {
     pub fn new(collections: Vec<Collection>, records: &[(&str, serde_json::Value)]) -> Self {
+        Self::at(store::Home::Memory, collections, records)
+    }
+
+    pub fn at(
+        home: store::Home,
+        collections: Vec<Collection>,
+        records: &[(&str, serde_json::Value)],
+    ) -> Self {
         let schema = Arc::new(Schema::new(collections));
-        let store = Store::memory(Arc::new(Entries(schema.clone())));
+        let options = store::Options::new(home, Arc::new(Entries(schema.clone())));
+        let store = Store::open(store::Options { reserve_bytes: 0, ..options }).unwrap();
         for (number, (name, values)) in records.iter().enumerate() {
             let collection = schema.find(name).unwrap();
             let record =

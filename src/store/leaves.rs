@@ -7,10 +7,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 use bytes::Bytes;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::store::Order;
 use crate::store::Range;
@@ -27,8 +28,8 @@ const WALK: usize = 16;
 /// Changes taken over while the lock is held.
 const SLICE: usize = 256;
 /// What an entry costs beyond its bytes, and a leaf beyond its entries.
-const ENTRY_OVERHEAD: usize = 72;
-const LEAF_OVERHEAD: usize = 160;
+const ENTRY_OVERHEAD: usize = 76;
+const LEAF_OVERHEAD: usize = 200;
 
 pub(super) struct Leaves {
     map: RwLock<Map>,
@@ -53,6 +54,13 @@ struct Leaf {
     until: Bytes,
     entries: Entries,
     used: AtomicBool,
+    /// The numbers that the values of the entries have in a roll.
+    numbers: Mutex<Option<Numbers>>,
+}
+
+struct Numbers {
+    roll: u64,
+    of: Arc<[u32]>,
 }
 
 impl Leaves {
@@ -124,6 +132,7 @@ impl Leaves {
             until: Bytes::copy_from_slice(&stretch.until),
             entries: packed(&entries),
             used: AtomicBool::new(true),
+            numbers: Mutex::default(),
         };
         let mut map = self.map.write();
         if round.is_multiple_of(2) && self.round.load(SeqCst) == round {
@@ -178,11 +187,7 @@ impl Map {
         found: &mut Entries,
     ) -> Option<Range> {
         while found.len() < limit && rest.from < rest.until {
-            let at = match order {
-                Order::Forward => Bound::Included(&rest.from[..]),
-                Order::Backward => Bound::Excluded(&rest.until[..]),
-            };
-            let before = self.leaves.range::<[u8], _>((Bound::Unbounded, at)).next_back();
+            let before = self.before(rest, order);
             match (order, before) {
                 (Order::Forward, Some((_, leaf))) if leaf.until[..] > rest.from[..] => {
                     let from = leaf.place(&rest.from);
@@ -206,6 +211,16 @@ impl Map {
             }
         }
         None
+    }
+
+    /// The last leaf that begins before `rest`, or with it: the first one of a walk along it, unless
+    /// it ends before.
+    fn before(&self, rest: &Range, order: Order) -> Option<(&Bytes, &Leaf)> {
+        let at = match order {
+            Order::Forward => Bound::Included(&rest.from[..]),
+            Order::Backward => Bound::Excluded(&rest.until[..]),
+        };
+        self.leaves.range::<[u8], _>((Bound::Unbounded, at)).next_back()
     }
 
     /// What of `rest` lies before the next leaf; `before` is the one that ends before it.
@@ -244,6 +259,7 @@ impl Map {
         if leaf.until[..] <= key[..] {
             return;
         }
+        *leaf.numbers.get_mut() = None;
         let at = leaf.place(key);
         let known = leaf.entries.get(at).is_some_and(|(there, _)| there == key);
         // Of their own: what they are slices of may be large.
@@ -265,7 +281,7 @@ impl Map {
             let from = entries[0].0.clone();
             let until = std::mem::replace(&mut leaf.until, from.clone());
             let used = AtomicBool::new(leaf.used.load(Relaxed));
-            self.leaves.insert(from, Leaf { until, entries, used });
+            self.leaves.insert(from, Leaf { until, entries, used, numbers: Mutex::default() });
             self.bytes += LEAF_OVERHEAD;
         }
     }
@@ -300,5 +316,6 @@ fn cost((key, value): &(Bytes, Bytes)) -> usize {
     key.len() + value.len() + ENTRY_OVERHEAD
 }
 
+mod passing;
 #[cfg(test)]
 mod tests;

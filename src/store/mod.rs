@@ -144,10 +144,24 @@ pub trait Read {
     fn owe(&self, _prefix: &[u8], _cost: u64, _limit: u64) -> bool {
         false
     }
+    /// Passes over entries of an index as far as memory knows them, and leaves in `range` what lies
+    /// behind those. May do nothing.
+    fn pass(&self, _range: &mut Range, _order: Order, _passing: &mut Passing) {}
     /// Whether there is time to look at as much as `entries` index entries.
     fn affords(&self, _entries: usize) -> bool {
         true
     }
+}
+
+/// Entries to be passed over, whose values are the names of keys of a roll.
+pub struct Passing<'p> {
+    pub roll: &'p Roll,
+    /// Whether an entry counts, told by the number of its key.
+    pub counts: &'p dyn Fn(usize) -> bool,
+    /// How many that count are still to be passed.
+    pub left: u64,
+    /// How many entries were passed, counting or not.
+    pub passed: u64,
 }
 
 /// Compiled forms of stored values, by key and value: a changed value is another entry.

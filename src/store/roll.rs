@@ -5,6 +5,7 @@
 //! and made when somebody asks; commits keep them up to date before they become visible.
 
 use std::any::Any;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ const OVERHEAD: usize = 24;
 /// The keys under one prefix, numbered from 0 in the order in which they became known. A number is
 /// never given to another key.
 pub struct Roll {
+    /// No other roll ever has the same.
+    pub(super) id: u64,
     /// Snapshots before this position may know keys that the roll does not; `MAX`: all of them.
     born: AtomicU64,
     names: RwLock<Names>,
@@ -46,9 +49,12 @@ struct Names {
     blocks: Arc<Vec<Arc<Block>>>,
 }
 
+static ROLLS: AtomicU64 = AtomicU64::new(0);
+
 impl Default for Roll {
     fn default() -> Self {
         Self {
+            id: ROLLS.fetch_add(1, SeqCst),
             born: AtomicU64::new(u64::MAX),
             names: RwLock::new(Names {
                 hasher: RandomState::new(),
@@ -91,6 +97,23 @@ impl Roll {
         for number in numbers {
             visit(number, names.name(number));
         }
+    }
+
+    /// How the names of two numbers follow each other.
+    pub fn compare(&self, one: u32, other: u32) -> Ordering {
+        let names = self.names.read();
+        names.name(one as usize).cmp(names.name(other as usize))
+    }
+
+    /// The number of a key that is told without the prefix.
+    pub fn number(&self, name: &[u8]) -> Option<usize> {
+        self.names.read().find(name)
+    }
+
+    /// The numbers of all these keys; `None` if it does not know one of them.
+    pub(super) fn numbers<'n>(&self, named: impl Iterator<Item = &'n [u8]>) -> Option<Box<[u32]>> {
+        let names = self.names.read();
+        named.map(|name| names.find(name).map(|number| number as u32)).collect()
     }
 
     /// What is kept under `place`; made if nothing is, or if it is of another kind.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::store::Error;
 use crate::store::Memos;
 use crate::store::Order;
+use crate::store::Passing;
 use crate::store::Range;
 use crate::store::Read;
 use crate::store::Result;
@@ -213,6 +214,15 @@ impl Read for Snapshot {
         }
         let roll = roll.filter(|roll| roll.is_good_for(at));
         Ok(roll.map(|roll| Rolled { roll, at }))
+    }
+
+    fn pass(&self, range: &mut Range, order: Order, passing: &mut Passing) {
+        let shared = &self.view.shared;
+        // What changed lately would have to be laid over: then entries are told one by one.
+        let changes = shared.window.page(range, order, self.view.at, 1);
+        if changes.entries.is_empty() && matches!(shared.state, State::Sled(_)) {
+            shared.leaves.pass(range, order, passing);
+        }
     }
 
     fn owe(&self, prefix: &[u8], cost: u64, limit: u64) -> bool {

@@ -11,10 +11,23 @@ use tokio::net::TcpStream;
 use crate::command::Holdall;
 use crate::house::House;
 
-/// A request that is under way until its body's last three bytes arrive.
+/// A request that is under way until its body's last three bytes arrive. Whoever answers it says
+/// when he reads the body.
 const HALF: &[u8] = b"POST /api/collections/users/auth-with-password HTTP/1.1\r\nhost: a\r\n\
-    content-type: application/json\r\ncontent-length: 5\r\n\r\n{ ";
+    content-type: application/json\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n";
+const GO_ON: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 const OTHER_HALF: &[u8] = b" } ";
+
+/// Sends half a request; returns when the house is about to answer it.
+async fn half_a_request(house: &House) -> TcpStream {
+    let mut stream = TcpStream::connect(house.address).await.unwrap();
+    stream.write_all(HALF).await.unwrap();
+    let mut heard = [0; GO_ON.len()];
+    stream.read_exact(&mut heard).await.unwrap();
+    assert_eq!(heard, GO_ON);
+    stream.write_all(b"{ ").await.unwrap();
+    stream
+}
 
 #[tokio::test]
 async fn shutdown_says_not_ready_before_it_stops_to_listen() {
@@ -39,9 +52,7 @@ async fn shutdown_says_not_ready_before_it_stops_to_listen() {
 #[tokio::test]
 async fn request_under_way_is_answered_before_the_house_closes() {
     let mut house = House::new();
-    let mut stream = TcpStream::connect(house.address).await.unwrap();
-    stream.write_all(HALF).await.unwrap();
-    while house.guest().get("/health/live").await.status != 200 {}
+    let mut stream = half_a_request(&house).await;
     house.stop();
     while TcpStream::connect(house.address).await.is_ok() {
         tokio::task::yield_now().await;
@@ -56,9 +67,7 @@ async fn request_under_way_is_answered_before_the_house_closes() {
 async fn who_never_finishes_is_cut_off_at_the_deadline() {
     let limits = Limits { drain_time: Duration::from_millis(50), ..Limits::default() };
     let mut house = House::with(Options { limits, ..Options::default() });
-    let mut stream = TcpStream::connect(house.address).await.unwrap();
-    stream.write_all(HALF).await.unwrap();
-    while house.guest().get("/health/live").await.status != 200 {}
+    let mut stream = half_a_request(&house).await;
     house.stop();
     let mut heard = Vec::new();
     let _ = stream.read_to_end(&mut heard).await;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::domain::Result;
 use crate::domain::schema::{Collection, CollectionKind, Schema};
 use crate::domain::views;
-use crate::store::{self, Memos, Order, Range, Read, Rolled, keys};
+use crate::store::{self, Memos, Order, Passing, Range, Read, Rolled, keys};
 
 type Rows = Arc<BTreeMap<Vec<u8>, Bytes>>;
 
@@ -118,6 +118,10 @@ impl Read for Overlay<'_> {
         if !self.is_view(prefix) {
             self.read.foresee(prefix, names);
         }
+    }
+
+    fn pass(&self, range: &mut Range, order: Order, passing: &mut Passing) {
+        self.read.pass(range, order, passing);
     }
 
     fn owe(&self, prefix: &[u8], cost: u64, limit: u64) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::fields::Kind;
 use crate::domain::record::Record;
-use crate::query::best::Best;
+use crate::query::best::{Best, Ties};
 use crate::query::budget::VISIT;
 use crate::query::columns::bits::Bits;
 use crate::query::columns::block::{Source, is_columnar};
@@ -13,12 +13,13 @@ use crate::query::columns::filter::{Condition, place};
 use crate::query::columns::order::{By, Is, Leaders};
 use crate::query::columns::taking::{Held, Taking};
 use crate::query::evaluate::Evaluator;
+use crate::query::plan::Course;
 use crate::query::rows;
 use crate::query::search::Search;
 use crate::query::tree::{Node, SortKey, Value};
 use crate::query::{List, Result};
 use crate::store::codec::Datum;
-use crate::store::{self, BLOCK};
+use crate::store::{self, BLOCK, Roll};
 
 mod bits;
 mod block;
@@ -54,6 +55,18 @@ pub enum Wants {
     Page,
     /// How many there are.
     Total,
+}
+
+/// Records that match, by their numbers.
+pub struct Mask {
+    blocks: Vec<Bits>,
+    pub total: u64,
+}
+
+impl Mask {
+    pub fn has(&self, number: usize) -> bool {
+        self.blocks.get(number / BLOCK).is_some_and(|block| block.has(number % BLOCK))
+    }
 }
 
 /// What was found: how many there are, and those on the page.
@@ -128,14 +141,38 @@ impl<'a> Columns<'a> {
         Ok(total)
     }
 
+    /// Which records match; nothing may be left that columns don't answer.
+    pub fn mask(&self) -> Result<Mask> {
+        let mut mask = Mask { blocks: Vec::with_capacity(self.taking.parts()), total: 0 };
+        self.each(&mut |_, _, _, mut hits, fresh| {
+            fresh.iter().for_each(|(row, _)| hits.set(*row));
+            mask.total += hits.count() as u64;
+            mask.blocks.push(hits);
+            Ok(())
+        })?;
+        Ok(mask)
+    }
+
+    /// What tells the numbers of records.
+    pub fn roll(&self) -> &Roll {
+        self.taking.roll()
+    }
+
     /// How many records match, and those of the page in order.
     pub fn page(&self, list: &List) -> Result<Found> {
         let until = usize::try_from(list.offset.saturating_add(list.limit)).unwrap_or(usize::MAX);
         let skipped = usize::try_from(list.offset).unwrap_or(usize::MAX);
-        let Some(order) = self.keys.as_ref().filter(|_| self.residual.is_empty()) else {
+        let ties = self.search.ties();
+        // Columns that part what is alike would have to be there as well.
+        let parts = matches!(ties, Ties::Index(_, _, Course { parts: true, .. }));
+        let Some(order) = self.keys.as_ref().filter(|_| self.residual.is_empty() && !parts) else {
             return self.read_all(list);
         };
-        let mut leaders = Leaders::new(order, until);
+        let names = match ties {
+            Ties::Index(_, _, course) => Some((self.roll(), course.order)),
+            Ties::Creation => None,
+        };
+        let mut leaders = Leaders::new(order, names, until);
         let mut total = 0;
         let mut at = Evaluator::new(self.search.scope, self.search.tree, self.search.spent);
         self.each(&mut |part, words, number, hits, fresh| {
@@ -169,7 +206,7 @@ impl<'a> Columns<'a> {
     fn read_all(&self, list: &List) -> Result<Found> {
         let sort: &[SortKey] = &self.search.tree.sort;
         let seed = self.search.scope.request.now_ms as u64;
-        let mut best = Best::new(sort, list.offset.saturating_add(list.limit));
+        let mut best = Best::new(sort, self.search.ties(), list.offset.saturating_add(list.limit));
         let mut total = 0;
         self.matching(&mut |at, record| {
             let values = at.sort_values(&record, seed)?;

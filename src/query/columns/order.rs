@@ -11,8 +11,8 @@ use crate::query::columns::bits::Bits;
 use crate::query::columns::block::{Data, Taken, bytes_of};
 use crate::query::columns::taking::Held;
 use crate::query::evaluate::owned;
-use crate::store::BLOCK;
 use crate::store::codec::Datum;
+use crate::store::{BLOCK, Order, Roll};
 
 /// Bits of a lead below the rank of its kind.
 const RANK: u32 = 120;
@@ -48,6 +48,8 @@ struct Row {
 /// The rows that come first, of all that are added.
 pub struct Leaders<'o> {
     order: &'o [By],
+    /// Rows that are alike follow each other by their names, this way; else by creation.
+    names: Option<(&'o Roll, Order)>,
     /// Whether the lead says everything.
     is_plain: bool,
     limit: usize,
@@ -57,13 +59,13 @@ pub struct Leaders<'o> {
 }
 
 impl<'o> Leaders<'o> {
-    pub fn new(order: &'o [By], limit: usize) -> Self {
+    pub fn new(order: &'o [By], names: Option<(&'o Roll, Order)>, limit: usize) -> Self {
         let is_plain = match order {
             [] => true,
             [by] => by.is != Is::Text,
             _ => false,
         };
-        Self { order, is_plain, limit, rows: Vec::new(), last: None }
+        Self { order, names, is_plain, limit, rows: Vec::new(), last: None }
     }
 
     /// Adds the rows `hits` of block number `block`.
@@ -107,8 +109,8 @@ impl<'o> Leaders<'o> {
 
     /// The rows from number `skipped` on, in order, with the records that were at hand.
     pub fn sorted(mut self, skipped: usize) -> Vec<(usize, Option<Record>)> {
-        let order = self.order;
-        let compare = |a: &Row, b: &Row| compare(order, a, b);
+        let (order, names) = (self.order, self.names);
+        let compare = |a: &Row, b: &Row| compare(order, names, a, b);
         if self.rows.len() > self.limit && self.limit > 0 {
             self.rows.select_nth_unstable_by(self.limit - 1, compare);
         }
@@ -126,7 +128,7 @@ impl<'o> Leaders<'o> {
     fn admits(&self, lead: u128, stamp: u64) -> bool {
         match self.last {
             Some((last, _)) if lead != last => lead < last,
-            Some((_, last)) => !self.is_plain || stamp <= last,
+            Some((_, last)) => !self.is_plain || self.names.is_some() || stamp <= last,
             None => self.limit > 0,
         }
     }
@@ -135,17 +137,17 @@ impl<'o> Leaders<'o> {
         self.rows.push(row);
         // Cutting only when twice too long keeps the work per row constant.
         if self.rows.len() >= self.limit.saturating_mul(2).max(64) {
-            let order = self.order;
+            let (order, names) = (self.order, self.names);
             let at = self.limit - 1;
-            self.rows.select_nth_unstable_by(at, |a, b| compare(order, a, b));
+            self.rows.select_nth_unstable_by(at, |a, b| compare(order, names, a, b));
             self.rows.truncate(self.limit);
             self.last = Some((self.rows[at].lead, self.rows[at].stamp));
         }
     }
 }
 
-/// By the keys, then by creation, as everywhere; numbers only part what was created at once.
-fn compare(order: &[By], a: &Row, b: &Row) -> Ordering {
+/// By the keys, then as everywhere; numbers only part what was created at once.
+fn compare(order: &[By], names: Option<(&Roll, Order)>, a: &Row, b: &Row) -> Ordering {
     let keys = || match (&a.keys, &b.keys) {
         (Some(a), Some(b)) => order
             .iter()
@@ -155,11 +157,12 @@ fn compare(order: &[By], a: &Row, b: &Row) -> Ordering {
             .unwrap_or(Ordering::Equal),
         _ => Ordering::Equal,
     };
-    a.lead
-        .cmp(&b.lead)
-        .then_with(keys)
-        .then_with(|| a.stamp.cmp(&b.stamp))
-        .then(a.number.cmp(&b.number))
+    let ties = || match names {
+        Some((roll, Order::Forward)) => roll.compare(a.number, b.number),
+        Some((roll, Order::Backward)) => roll.compare(b.number, a.number),
+        None => a.stamp.cmp(&b.stamp).then(a.number.cmp(&b.number)),
+    };
+    a.lead.cmp(&b.lead).then_with(keys).then_with(ties)
 }
 
 /// A value, its text as bytes.

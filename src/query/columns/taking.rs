@@ -14,7 +14,7 @@ use crate::query::columns::block::{Blocks, Column, Source, Taken};
 use crate::query::rows;
 use crate::query::{Result, Scope};
 use crate::store::codec::Datum;
-use crate::store::{BLOCK, Block, Rolled, keys};
+use crate::store::{BLOCK, Block, Roll, Rolled, keys};
 
 /// A block with more changed rows than this is taken anew; the others are read from their records.
 const CHANGED_MAX: usize = 16;
@@ -82,6 +82,10 @@ impl<'a> Taking<'a> {
         let columns: Vec<Arc<Column>> = sources.iter().map(column).collect();
         let known = columns.iter().map(|column| column.blocks.read().clone()).collect();
         Self { scope, collection, rolled, blocks, rows, sources, columns, known }
+    }
+
+    pub fn roll(&self) -> &Roll {
+        &self.rolled.roll
     }
 
     pub fn parts(&self) -> usize {

@@ -96,7 +96,7 @@ fn both(world: &World, snapshot: &Snapshot, list: &List) -> Option<[(u64, Vec<St
     }
 
     let mut at = Evaluator::new(&scope, &tree, &spent);
-    let mut best = Best::new(&tree.sort, list.offset + list.limit);
+    let mut best = Best::new(&tree.sort, search.ties(), list.offset + list.limit);
     let mut total = 0;
     rows::scan(&scope, collection, &spent, &mut |record| {
         if at.matches(&record)? {
