@@ -126,7 +126,7 @@ impl Asked<'_> {
         if let Some(walk) = walk.filter(|_| counts && Columns::answer_all(self.search)) {
             let Some(columns) = self.columns(Wants::Total)? else { return Ok(None) };
             if let Some(found) = self.along_shortly(walk)? {
-                let total = columns.total()?;
+                let total = columns.mask()?.total;
                 return Ok(Some(Found { total, columns: true, ..found }));
             }
         }

@@ -189,8 +189,8 @@ impl Map {
         while found.len() < limit && rest.from < rest.until {
             let before = self.before(rest, order);
             match (order, before) {
-                (Order::Forward, Some((_, leaf))) if leaf.until[..] > rest.from[..] => {
-                    let from = leaf.place(&rest.from);
+                (Order::Forward, Some((begin, leaf))) if leaf.until[..] > rest.from[..] => {
+                    let from = leaf.behind(begin, &rest.from);
                     let entries = leaf.entries[from..].iter();
                     let inside = |(key, _): &&(Bytes, Bytes)| key[..] < rest.until[..];
                     let wanted = limit - found.len();
@@ -199,7 +199,7 @@ impl Map {
                     rest.from = leaf.until.to_vec();
                 }
                 (Order::Backward, Some((from, leaf))) if leaf.until[..] >= rest.until[..] => {
-                    let until = leaf.place(&rest.until);
+                    let until = leaf.before(&rest.until);
                     let entries = leaf.entries[..until].iter().rev();
                     let inside = |(key, _): &&(Bytes, Bytes)| key[..] >= rest.from[..];
                     let wanted = limit - found.len();
@@ -305,6 +305,17 @@ impl Leaf {
     /// How many entries come before `key`.
     fn place(&self, key: &[u8]) -> usize {
         self.entries.partition_point(|(there, _)| there[..] < *key)
+    }
+
+    /// Where the entries from `key` on begin, in a leaf that begins at `begin`: mostly with it, and
+    /// a search would look at keys here and there.
+    fn behind(&self, begin: &[u8], key: &[u8]) -> usize {
+        if key <= begin { 0 } else { self.place(key) }
+    }
+
+    /// How many entries come before `key`: mostly all.
+    fn before(&self, key: &[u8]) -> usize {
+        if *key >= self.until[..] { self.entries.len() } else { self.place(key) }
     }
 
     fn bytes(&self) -> usize {

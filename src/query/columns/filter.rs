@@ -31,12 +31,12 @@ pub enum Condition<'a> {
 
 /// A comparison of one column with a constant.
 pub struct Asked<'a> {
-    test: &'a Test,
+    pub test: &'a Test,
     /// Number of the column among those that are taken.
     pub column: usize,
     /// The constant, and whether it stands on the left.
-    constant: &'a Datum<'static>,
-    turned: bool,
+    pub constant: &'a Datum<'static>,
+    pub turned: bool,
     /// Which words satisfy it, as far as anybody asked.
     verdicts: RefCell<Verdicts>,
 }

@@ -11,7 +11,7 @@ use crate::query::columns::bits::Bits;
 use crate::query::columns::block::{Source, is_columnar};
 use crate::query::columns::filter::{Condition, place};
 use crate::query::columns::order::{By, Is, Leaders};
-use crate::query::columns::taking::{Held, Taking};
+use crate::query::columns::taking::{Held, Taking, Values};
 use crate::query::evaluate::Evaluator;
 use crate::query::plan::Course;
 use crate::query::rows;
@@ -25,10 +25,13 @@ mod bits;
 mod block;
 mod filter;
 mod find;
+mod mask;
 mod order;
 mod taking;
 #[cfg(test)]
 mod tests;
+
+pub use mask::Mask;
 
 /// With fewer records than this, reading them all is as quick.
 const ROWS_MIN: u64 = if cfg!(test) { 8 } else { 4096 };
@@ -55,18 +58,6 @@ pub enum Wants {
     Page,
     /// How many there are.
     Total,
-}
-
-/// Records that match, by their numbers.
-pub struct Mask {
-    blocks: Vec<Bits>,
-    pub total: u64,
-}
-
-impl Mask {
-    pub fn has(&self, number: usize) -> bool {
-        self.blocks.get(number / BLOCK).is_some_and(|block| block.has(number % BLOCK))
-    }
 }
 
 /// What was found: how many there are, and those on the page.
@@ -129,28 +120,6 @@ impl<'a> Columns<'a> {
         let words = taking.words();
         conditions.sort_by_cached_key(|condition| condition.expected(&words));
         Ok(Some(Self { search, taking, conditions, residual, keys, cost }))
-    }
-
-    /// How many records match; nothing may be left that columns don't answer.
-    pub fn total(&self) -> Result<u64> {
-        let mut total = 0;
-        self.each(&mut |_, _, _, hits, fresh| {
-            total += (hits.count() + fresh.len()) as u64;
-            Ok(())
-        })?;
-        Ok(total)
-    }
-
-    /// Which records match; nothing may be left that columns don't answer.
-    pub fn mask(&self) -> Result<Mask> {
-        let mut mask = Mask { blocks: Vec::with_capacity(self.taking.parts()), total: 0 };
-        self.each(&mut |_, _, _, mut hits, fresh| {
-            fresh.iter().for_each(|(row, _)| hits.set(*row));
-            mask.total += hits.count() as u64;
-            mask.blocks.push(hits);
-            Ok(())
-        })?;
-        Ok(mask)
     }
 
     /// What tells the numbers of records.
@@ -240,31 +209,54 @@ impl<'a> Columns<'a> {
     /// Calls `visit` for each block: with the rows that satisfy the conditions, and with those
     /// records that had to be read, and match wholly.
     fn each(&self, visit: Visit<'_>) -> Result<()> {
-        let search = self.search;
-        let mut at = Evaluator::new(search.scope, search.tree, search.spent);
-        let mut words = self.taking.words();
+        let mut blocks = self.blocks();
         for number in 0..self.taking.parts() {
-            let part = self.taking.part(number)?;
-            if part.is_fresh {
-                words = self.taking.words();
-            }
-            search.spent.add((BLOCK * part.taken.len()) as u64)?;
-            let mut hits = part.good;
-            for condition in &self.conditions {
-                condition.narrow(&mut hits, &part.taken, &words);
-            }
-            let mut fresh = Vec::new();
-            for row in part.stale.rows() {
-                search.spent.add(VISIT)?;
-                if let Some(record) = self.taking.record(number * BLOCK + row)?
-                    && at.matches(&record)?
-                {
-                    fresh.push((row, record));
-                }
-            }
-            visit(&part.taken, &words, number, hits, fresh)?;
+            let (taken, hits, fresh) = blocks.look(number)?;
+            visit(&taken, &blocks.words, number, hits, fresh)?;
         }
         Ok(())
+    }
+
+    fn blocks(&self) -> Blocks<'_, 'a> {
+        let search = self.search;
+        let at = Evaluator::new(search.scope, search.tree, search.spent);
+        Blocks { columns: self, at, words: self.taking.words() }
+    }
+}
+
+/// Looks at blocks one after the other.
+struct Blocks<'c, 'a> {
+    columns: &'c Columns<'a>,
+    at: Evaluator<'a>,
+    words: Vec<Arc<Vec<Datum<'static>>>>,
+}
+
+/// The values of a block, the rows that satisfy the conditions, and those records that had to be
+/// read, and match wholly.
+type Looked<'c> = (Values<'c>, Bits, Vec<(usize, Record)>);
+
+impl<'c> Blocks<'c, '_> {
+    fn look(&mut self, number: usize) -> Result<Looked<'c>> {
+        let Columns { search, taking, conditions, .. } = self.columns;
+        let part = taking.part(number)?;
+        if part.is_fresh {
+            self.words = taking.words();
+        }
+        search.spent.add((BLOCK * part.taken.len()) as u64)?;
+        let mut hits = part.good;
+        for condition in conditions {
+            condition.narrow(&mut hits, &part.taken, &self.words);
+        }
+        let mut fresh = Vec::new();
+        for row in part.stale.rows() {
+            search.spent.add(VISIT)?;
+            if let Some(record) = taking.record(number * BLOCK + row)?
+                && self.at.matches(&record)?
+            {
+                fresh.push((row, record));
+            }
+        }
+        Ok((part.taken, hits, fresh))
     }
 }
 

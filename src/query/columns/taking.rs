@@ -35,10 +35,12 @@ pub struct Taking<'a> {
     known: Vec<Blocks>,
 }
 
+/// The values of a block, by column.
+pub type Values<'t> = SmallVec<[Held<'t>; 4]>;
+
 /// What is known of one block.
 pub struct Part<'t> {
-    /// By column.
-    pub taken: SmallVec<[Held<'t>; 4]>,
+    pub taken: Values<'t>,
     /// Rows whose values in the columns are good.
     pub good: Bits,
     /// Rows that have to be read from their records.
@@ -72,13 +74,7 @@ impl<'a> Taking<'a> {
         sources: Vec<Source>,
     ) -> Self {
         let (blocks, rows) = rolled.roll.blocks();
-        // A field that changes its kind gets a new layout, and so new columns.
-        let layout = collection.layouts.len() as u64;
-        let name = |source: &Source| match source {
-            Source::Stamp => STAMPS,
-            Source::Field(field) => u64::from(collection.fields[*field].slot) << 32 | layout,
-        };
-        let column = |source| rolled.roll.keep(name(source), Column::default);
+        let column = |source| rolled.roll.keep(name(collection, source), Column::default);
         let columns: Vec<Arc<Column>> = sources.iter().map(column).collect();
         let known = columns.iter().map(|column| column.blocks.read().clone()).collect();
         Self { scope, collection, rolled, blocks, rows, sources, columns, known }
@@ -86,6 +82,21 @@ impl<'a> Taking<'a> {
 
     pub fn roll(&self) -> &Roll {
         &self.rolled.roll
+    }
+
+    /// The position of the snapshot.
+    pub fn at(&self) -> u64 {
+        self.rolled.at
+    }
+
+    /// What a column is kept under: the same for no other column.
+    pub fn name(&self, column: usize) -> u64 {
+        name(self.collection, &self.sources[column])
+    }
+
+    /// Whether nothing in block number `number` changed after `position`, nor after the snapshot.
+    pub fn is_settled(&self, number: usize, position: u64) -> bool {
+        self.blocks[number].is_settled(position.min(self.rolled.at))
     }
 
     pub fn parts(&self) -> usize {
@@ -126,7 +137,7 @@ impl<'a> Taking<'a> {
         let found: SmallVec<[Option<Held>; 4]> = (0..self.columns.len()).map(found).collect();
         let is_missing = found.iter().any(Option::is_none);
         let records = if is_missing { self.records(number * BLOCK, rows)? } else { Vec::new() };
-        let mut taken: SmallVec<[Held<'_>; 4]> = SmallVec::new();
+        let mut taken = Values::new();
         for (at, found) in found.into_iter().enumerate() {
             taken.push(found.unwrap_or_else(|| Held::Fresh(self.take(at, number, &records))));
         }
@@ -197,5 +208,15 @@ impl<'a> Taking<'a> {
         key.extend_from_slice(name);
         let bytes = self.scope.read.get(&key)?;
         bytes.map(|bytes| rows::decoded(self.collection, bytes)).transpose()
+    }
+}
+
+fn name(collection: &Collection, source: &Source) -> u64 {
+    match source {
+        Source::Stamp => STAMPS,
+        // A field that changes its kind gets a new layout, and so new columns.
+        Source::Field(field) => {
+            u64::from(collection.fields[*field].slot) << 32 | collection.layouts.len() as u64
+        }
     }
 }

@@ -32,7 +32,7 @@ impl Map {
         let numbers = reaches.then(|| leaf.numbers(passing.roll)).flatten();
         let Some(numbers) = numbers else { return false };
         leaf.used.store(true, Relaxed);
-        let mut inside = leaf.place(&range.from)..leaf.place(&range.until);
+        let mut inside = leaf.behind(from, &range.from)..leaf.before(&range.until);
         while passing.left > 0 {
             let next = match order {
                 Order::Forward => inside.next(),
