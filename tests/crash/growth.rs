@@ -58,9 +58,7 @@ fn in_turns(store: &Store, count: u64, which: impl Fn(u64) -> u64 + Sync) {
                         return;
                     }
                     let put = |tx: &mut holdall::store::Tx| {
-                        (from..from + TOGETHER).try_for_each(|n| {
-                            tx.put(&key(which(n)), value(n))
-                        })
+                        (from..from + TOGETHER).try_for_each(|n| tx.put(&key(which(n)), value(n)))
                     };
                     store.write(put).unwrap();
                 }
