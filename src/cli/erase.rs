@@ -25,7 +25,7 @@ use crate::store::directory;
 const PATIENCE: Duration = Duration::from_secs(3_600);
 
 /// What lies in a data directory and is neither the store's nor a stranger's.
-const OURS: [&str; 3] = ["control.sock", "holdall.toml", "instance-secret"];
+const OURS: [&str; 4] = ["control.sock", "holdall.toml", "instance-secret", "lost+found"];
 
 const COPIES: &str =
     "Backups and copies that were made of this directory still have them: erase them too.";

@@ -12,6 +12,7 @@ use crate::store::directory::{self, Directory, sync_directory};
 use crate::store::home::Store;
 use crate::store::keys;
 use crate::store::open::{OpenError, Options};
+use crate::store::state::Sled;
 
 /// Why the state was set aside.
 const WHY: &str = "scrubbed";
@@ -108,6 +109,7 @@ pub(super) fn make_way(directory: &Directory) -> Result<(), OpenError> {
     let set_aside = || -> io::Result<()> {
         // Once: what is there since is new already, and a full disk must not fill with copies.
         if due(directory) == Some(Due::State) && !directory.has_aside("state", WHY)? {
+            Sled::wait_until_free(&directory.state());
             directory.set_aside("state", WHY)?;
         }
         Ok(())
