@@ -13,6 +13,7 @@ mod completions;
 mod config;
 mod control;
 mod definitions;
+mod erase;
 mod exec;
 mod failure;
 mod flags;
@@ -69,6 +70,11 @@ enum Command {
     /// Collections as code: what files would change, make it so, write them.
     #[command(subcommand)]
     Schema(schema::Command),
+    /// Erase people, or other records, for good.
+    ///
+    /// Deletes records with all that goes with them, and then the history: nothing of their values
+    /// stays in the data directory. Works beside a running server too.
+    Erase(erase::Erase),
     /// Print the collections as types of a programming language.
     #[command(subcommand)]
     Types(types::Command),
@@ -134,6 +140,7 @@ impl Cli {
             Command::Admin(admin) => admin.run(out)?,
             Command::Store(store) => store.run(out)?,
             Command::Schema(schema) => schema.run(out)?,
+            Command::Erase(erase) => erase.run(out)?,
             Command::Types(types) => types.run(out)?,
             Command::Keys(keys) => keys.run(out)?,
             Command::Healthcheck(healthcheck) => healthcheck.run(out)?,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::domain::accounts::satellites;
 use crate::domain::accounts::superusers;
 use crate::domain::fields::{Kind, RelationOptions, autodate};
 use crate::domain::record::Record;
@@ -22,7 +23,8 @@ enum Fate {
     Forbids,
 }
 
-/// Deletes `record`. Who refers to it loses the reference, goes too, or forbids all of it.
+/// Deletes `record`. Who refers to it loses the reference, goes too, or forbids all of it. What an
+/// account has in the system's collections goes with it.
 pub fn delete(tx: &mut Tx, schema: &Arc<Schema>, record: &Record, now_ms: i64) -> Result<()> {
     tx.allow_bulk();
     // A list instead of recursion: chains of records may be longer than the stack is deep.
@@ -35,6 +37,7 @@ pub fn delete(tx: &mut Tx, schema: &Arc<Schema>, record: &Record, now_ms: i64) -
         }
         superusers::may_delete(tx, &record)?;
         tx.take_away(&key, record.stored().clone())?;
+        doomed.extend(satellites::of(tx, schema, &record)?);
         for collection in schema.collections() {
             for field in find::relations_to(collection, record.collection()) {
                 for referring in find::referring(tx, collection, field, record.id(), usize::MAX)? {

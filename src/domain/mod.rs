@@ -14,6 +14,7 @@ pub mod bootstrap;
 pub mod cascade;
 pub mod collections;
 pub mod derive;
+pub mod erase;
 pub mod expand;
 pub mod fields;
 pub mod indexes;

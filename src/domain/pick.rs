@@ -66,21 +66,22 @@ impl Pick {
             inner.add(rest, modifier);
             inner
         });
-        if name == "*" {
-            let kept = inner.map_or(Kept::Whole(modifier), Kept::Part);
-            self.rest = Some(Box::new(kept));
-            return;
-        }
-        let known = self.members.iter_mut().find(|(known, _)| known == name);
+        let known = match name {
+            "*" => self.rest.as_deref_mut(),
+            _ => self.members.iter_mut().find(|(known, _)| known == name).map(|(_, kept)| kept),
+        };
         match (known, inner) {
             (None, inner) => {
                 let kept = inner.map_or(Kept::Whole(modifier), Kept::Part);
-                self.members.push((name.to_owned(), kept));
+                match name {
+                    "*" => self.rest = Some(Box::new(kept)),
+                    _ => self.members.push((name.to_owned(), kept)),
+                }
             }
-            (Some((_, kept)), None) => *kept = Kept::Whole(modifier),
+            (Some(kept), None) => *kept = Kept::Whole(modifier),
             // Who asked for all of it gets all of it.
-            (Some((_, Kept::Whole(_))), Some(_)) => {}
-            (Some((_, Kept::Part(part))), Some(_)) => part.add(rest.unwrap_or_default(), modifier),
+            (Some(Kept::Whole(_)), Some(_)) => {}
+            (Some(Kept::Part(part)), Some(_)) => part.add(rest.unwrap_or_default(), modifier),
         }
     }
 
@@ -163,6 +164,10 @@ mod tests {
         check(
             "expand.*.name",
             json!({"expand": {"author": {"name": "Ann"}, "co": [{"name": "Bob"}]}}),
+        );
+        check(
+            "expand.*.name,expand.*.age",
+            json!({"expand": {"author": {"name": "Ann", "age": 3}, "co": [{"name": "Bob", "age": 4}]}}),
         );
     }
 

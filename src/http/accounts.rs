@@ -14,6 +14,7 @@ use crate::domain::request::Request;
 use crate::domain::{Error, Result};
 use crate::http::body::Submitted;
 use crate::http::extract::{Asked, NOT_FROM_HERE, Named, Superuser, json, look};
+use crate::http::records::body_for;
 use crate::http::throttle;
 use crate::store::Read;
 
@@ -37,8 +38,9 @@ pub(super) async fn with_password(
     Named(collection): Named<String>,
     Asked(request): Asked,
     headers: HeaderMap,
-    Submitted(body): Submitted,
+    submitted: Result<Submitted>,
 ) -> Result<Response> {
+    let body = body_for(&app, &collection, submitted)?;
     let admits_superusers = throttle::admits_superusers(&app, &headers);
     answer(&app, request, move |app, read, request| {
         let signed_in = sign_in::by_password(read, app.safe(), request, &collection, &body)?;
@@ -70,8 +72,9 @@ pub(super) async fn impersonate(
     State(app): State<App>,
     Named((collection, id)): Named<(String, String)>,
     Superuser(request): Superuser,
-    Submitted(body): Submitted,
+    submitted: Result<Submitted>,
 ) -> Result<Response> {
+    let body = body_for(&app, &collection, submitted)?;
     answer(&app, request, move |app, read, request| {
         sign_in::impersonate(read, app.safe(), request, &collection, &id, &body)
     })

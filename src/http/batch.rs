@@ -20,12 +20,13 @@ const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
 pub(super) async fn run(
     State(app): State<App>,
     Asked(request): Asked,
-    Submitted(body): Submitted,
+    submitted: Result<Submitted>,
 ) -> Result<Response> {
     let settings = app.glance(|read| Settings::load(read))?;
     if !settings.batch.enabled {
         return Err(Error::Forbidden("Batches are switched off."));
     }
+    let Submitted(body) = submitted?;
     let entries = entries(&body, settings.batch.max_requests)?;
     for entry in entries.iter().flatten() {
         let id = match &entry.action {

@@ -136,7 +136,9 @@ mod tests {
         for nothing in ["", " ", "null"] {
             check("application/json", nothing, Some(json!({}))).await;
         }
-        for wrong in ["{bad", "[]", "1", "\"x\"", "{\"a\":1e999}", "{\"a\":\"\\ud800\"}"] {
+        for wrong in
+            ["{bad", "[]", "1", "\"x\"", "{\"a\":1} x", "{\"a\":1e999}", "{\"a\":\"\\ud800\"}"]
+        {
             check("application/json", wrong, None).await;
         }
         check("text/plain", "{}", None).await;

@@ -15,7 +15,7 @@ use crate::domain::views;
 use crate::domain::{Error, Problems, Result};
 use crate::http::body::Submitted;
 use crate::http::extract::{Named, Superuser, look, picked};
-use crate::http::records::listing;
+use crate::http::records::{body_for, listing};
 
 /// `GET /api/collections`
 pub(super) async fn list(
@@ -68,8 +68,9 @@ pub(super) async fn update(
     State(app): State<App>,
     Named(collection): Named<String>,
     Superuser(request): Superuser,
-    Submitted(changes): Submitted,
+    submitted: Result<Submitted>,
 ) -> Result<Response> {
+    let changes = body_for(&app, &collection, submitted)?;
     let (caller, now_ms) = (request.caller.clone(), request.now_ms);
     if changes.contains_key("indexes") {
         let (caller, collection, changes) = (caller.clone(), collection.clone(), changes.clone());

@@ -76,9 +76,18 @@ pub(super) async fn create(
     State(app): State<App>,
     Named(collection): Named<String>,
     Asked(request): Asked,
-    Submitted(body): Submitted,
+    submitted: Result<Submitted>,
 ) -> Result<Response> {
+    let body = body_for(&app, &collection, submitted)?;
     add(&app, request, collection, body).await
+}
+
+/// What was submitted to `collection`. That it can't be read is told only where there is one.
+pub(super) fn body_for(app: &App, collection: &str, submitted: Result<Submitted>) -> Result<Body> {
+    if submitted.is_err() {
+        app.glance(|read| records::find::collection(read, collection))?;
+    }
+    submitted.map(|Submitted(body)| body)
 }
 
 /// Adds a record to `collection`.
@@ -102,8 +111,9 @@ pub(super) async fn update(
     State(app): State<App>,
     Named((collection, id)): Named<(String, String)>,
     Asked(request): Asked,
-    Submitted(body): Submitted,
+    submitted: Result<Submitted>,
 ) -> Result<Response> {
+    let body = body_for(&app, &collection, submitted)?;
     hash_ahead(&app, &request, &collection, Some(&id), &body).await?;
     let name = collection.clone();
     let rule = move |tx: &mut Tx| {

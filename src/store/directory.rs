@@ -76,6 +76,11 @@ impl Directory {
         self.path.join("state")
     }
 
+    /// Says that something erased may still be on the disk, see `scrub`.
+    pub fn scrub_marker(&self) -> PathBuf {
+        self.path.join("SCRUB")
+    }
+
     pub fn bases(&self) -> PathBuf {
         self.path.join("base")
     }
@@ -85,17 +90,53 @@ impl Directory {
         set_aside(&self.path, name, why)
     }
 
+    /// Was anything set aside as `name` for this reason?
+    pub fn has_aside(&self, name: &str, why: &str) -> io::Result<bool> {
+        let prefix = format!("{name}.{why}-");
+        Ok(names(&self.path)?.iter().any(|name| name.starts_with(&prefix)))
+    }
+
     /// Removes everything that was set aside as `name` for this reason.
     pub fn remove_aside(&self, name: &str, why: &str) -> io::Result<()> {
         let prefix = format!("{name}.{why}-");
-        for entry in fs::read_dir(&self.path)? {
-            let entry = entry?;
-            if entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix)) {
-                fs::remove_dir_all(entry.path())?;
-            }
-        }
-        Ok(())
+        self.remove(|name| name.starts_with(&prefix))
     }
+
+    /// Removes everything that was ever set aside.
+    pub fn remove_all_aside(&self) -> io::Result<()> {
+        self.remove(is_aside)
+    }
+
+    fn remove(&self, which: impl Fn(&str) -> bool) -> io::Result<()> {
+        for name in names(&self.path)?.into_iter().filter(|name| which(name)) {
+            fs::remove_dir_all(self.path.join(name))?;
+        }
+        sync_directory(&self.path)
+    }
+}
+
+/// What lies in the data directory `path` that is none of the store's.
+pub fn strangers(path: &Path) -> io::Result<Vec<String>> {
+    let is_own = |name: &str| {
+        ["FORMAT", "LOCK", "SCRUB", "journal", "state", "base"].contains(&name)
+            || is_aside(name)
+            || name.ends_with(".tmp")
+    };
+    let mut names = names(path)?;
+    names.retain(|name| !is_own(name));
+    names.sort();
+    Ok(names)
+}
+
+fn names(path: &Path) -> io::Result<Vec<String>> {
+    fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+}
+
+/// Is this a name that `set_aside` gives?
+fn is_aside(name: &str) -> bool {
+    let Some((kind, rest)) = name.split_once('.') else { return false };
+    let number = rest.split_once('-').map_or("", |(_, number)| number);
+    ["journal", "state", "base"].contains(&kind) && number.parse::<u64>().is_ok()
 }
 
 /// Returns the process that holds the directory's lock, if one does.

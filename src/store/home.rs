@@ -39,7 +39,7 @@ impl Store {
                 .map_err(|error| OpenError::Io(format!("cannot start a thread: {error}")))?;
             *store.applier.lock() = Some(thread);
         }
-        Ok(store)
+        store.finish_scrub(&options)
     }
 
     /// Opens a throw-away store.

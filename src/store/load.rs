@@ -12,6 +12,7 @@ use crate::store::journal::frame::Writer;
 use crate::store::journal::{End, Files, Journal};
 use crate::store::open::{OpenError, Options};
 use crate::store::replay::{self, Trouble};
+use crate::store::scrub;
 use crate::store::shared::{Parts, Shared};
 use crate::store::state::{Applied, Memory, Refused, Sled, State};
 
@@ -44,6 +45,7 @@ pub(super) fn table(
 /// The store in the directory `path`.
 pub(super) fn files(options: &Options, path: &Path) -> Result<Arc<Shared>, OpenError> {
     let directory = Directory::open(path)?;
+    scrub::make_way(&directory)?;
     if Sled::is_half_made(&directory.state()) {
         aside(&directory, "half")?;
     }

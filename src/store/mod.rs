@@ -35,6 +35,7 @@ mod replay;
 mod restarts;
 mod roll;
 mod rolls;
+mod scrub;
 mod shared;
 #[cfg(test)]
 mod simulation;

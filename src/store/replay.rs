@@ -48,6 +48,10 @@ pub(super) fn from_state(
 ) -> Result<(Applied, End), Trouble> {
     let mut replay = Replay::new(shared, applied, true);
     let end = replay.journal(directory)?;
+    if begins_behind(&end, &applied) && reaches_base(&end, directory)? {
+        // The journal was trimmed before the state claimed what it had.
+        return Err(Trouble::State("the journal begins behind it".to_owned()));
+    }
     replay.fits(&end, &applied)?;
     let applied = replay.finish()?;
     Ok((applied, end))
@@ -148,7 +152,7 @@ impl<'a> Replay<'a> {
         if end.last.as_ref().map_or(0, |head| head.seq) < start.seq {
             return Err(damaged("the end of the journal is missing"));
         }
-        if end.first.as_ref().is_some_and(|first| first.seq > start.seq + 1) {
+        if begins_behind(end, start) {
             return Err(damaged("the journal begins too late to make up the state"));
         }
         if end.last.as_ref().is_some_and(|last| last.seq == start.seq && last.gid != start.gid) {
@@ -272,6 +276,18 @@ fn derive_all(shared: &Arc<Shared>) -> Result<(), Error> {
     }
     writes.extend(counts.into_iter().map(|(counter, n)| (counter.into(), Some(number(n)))));
     shared.state.apply(&writes, 0)
+}
+
+/// Are there groups missing between `start` and the first that the journal has?
+fn begins_behind(end: &End, start: &Applied) -> bool {
+    end.first.as_ref().is_some_and(|first| first.seq > start.seq + 1)
+}
+
+/// Is there a base that the journal goes on from?
+fn reaches_base(end: &End, directory: &Directory) -> Result<bool, Trouble> {
+    let refused = |error| Trouble::Refused(OpenError::io(&directory.bases(), &error));
+    let bases = base::list(&directory.bases(), &directory.line(), true).map_err(refused)?;
+    Ok(bases.iter().any(|base| !begins_behind(end, &base.start)))
 }
 
 fn number(count: u64) -> Bytes {

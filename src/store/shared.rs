@@ -69,6 +69,10 @@ pub(super) struct Shared {
     pub base: Mutex<Option<Base>>,
     pub base_patience: AtomicU64,
     pub base_thread: Mutex<Option<JoinHandle<()>>>,
+    /// Held while a base is made: they share a file, and the one begun last must be the newest.
+    pub base_making: Mutex<()>,
+    /// Held from before something is erased until the disk has nothing of it.
+    pub scrubbing: Mutex<()>,
 }
 
 /// A committed group on its way into the state.
@@ -120,6 +124,8 @@ impl Shared {
             base: Mutex::default(),
             base_patience: AtomicU64::new(parts.options.base_bytes),
             base_thread: Mutex::default(),
+            base_making: Mutex::default(),
+            scrubbing: Mutex::default(),
             options: parts.options,
         })
     }

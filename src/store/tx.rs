@@ -216,6 +216,12 @@ impl Tx {
         self.view.shared.next_stamp()
     }
 
+    /// The primary keys that this transaction deletes, as far as it is.
+    pub fn deleted(&self) -> impl Iterator<Item = &Bytes> {
+        let gone = self.batch.writes.iter().filter(|(_, value)| value.is_none());
+        gone.map(|(key, _)| key).filter(|key| !keys::is_derived(key))
+    }
+
     /// Lets this transaction be as large as batches, cascades and imports may be.
     pub fn allow_bulk(&mut self) {
         self.limits = (BULK_OPS_LIMIT, BULK_BYTES_LIMIT);

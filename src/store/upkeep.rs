@@ -1,5 +1,6 @@
 //! Keeps the journal short: a new base when it has grown, and then away with what no one needs.
 
+use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -10,6 +11,7 @@ use crate::store::Error;
 use crate::store::Order;
 use crate::store::Range;
 use crate::store::base::{self, Base};
+use crate::store::directory::sync_directory;
 use crate::store::home::Store;
 use crate::store::keys;
 use crate::store::layers;
@@ -68,6 +70,32 @@ impl Shared {
     }
 
     pub fn make_base(self: &Arc<Self>) -> io::Result<Option<Base>> {
+        let _making = self.base_making.lock();
+        let Some(base) = self.new_base()? else { return Ok(None) };
+        let before = (self.clock)().saturating_sub(self.options.retention_us);
+        self.trim(&base, before, self.options.retention_bytes)?;
+        Ok(Some(base))
+    }
+
+    /// Makes a base and removes all that there was before it, however long it was to be kept.
+    pub fn make_only_base(self: &Arc<Self>) -> io::Result<()> {
+        // One that is being made now began earlier: it must not come out as the newest.
+        let _making = self.base_making.lock();
+        let (Some(directory), Some(base)) = (&self.directory, self.new_base()?) else {
+            return Ok(());
+        };
+        for entry in fs::read_dir(directory.bases())? {
+            let path = entry?.path();
+            if path != base.path {
+                fs::remove_file(path)?;
+            }
+        }
+        sync_directory(&directory.bases())?;
+        self.trim(&base, u64::MAX, 0)
+    }
+
+    /// For whoever holds `base_making`.
+    fn new_base(self: &Arc<Self>) -> io::Result<Option<Base>> {
         let Some(directory) = &self.directory else { return Ok(None) };
         let start = {
             let core = self.core.lock();
@@ -78,18 +106,15 @@ impl Shared {
         })?;
         let older = self.base.lock().replace(made.clone());
         if let Some(older) = older.filter(|older| older.path != made.path) {
-            std::fs::remove_file(&older.path)?;
+            fs::remove_file(&older.path)?;
         }
-        self.trim(&made)?;
         Ok(Some(made))
     }
 
-    fn trim(&self, base: &Base) -> io::Result<()> {
-        let before = (self.clock)().saturating_sub(self.options.retention_us);
+    fn trim(&self, base: &Base, before: u64, bytes: u64) -> io::Result<()> {
         let mut core = self.core.lock();
         let Some(journal) = &mut core.journal else { return Ok(()) };
-        journal.trim(base.start.seq, before, self.options.retention_bytes)?;
-        Ok(())
+        journal.trim(base.start.seq, before, bytes).map(drop)
     }
 
     /// Up to `limit` primary entries behind `last`, as of now.

@@ -303,3 +303,37 @@ async fn an_import_says_clearly_whether_it_deletes() {
     let body = json!({"collections": list, "deleteMissing": null});
     assert_eq!(root.put("/api/collections/import", body).await.status, 204);
 }
+
+#[tokio::test]
+async fn body_is_judged_only_where_there_is_somebody_to_read_it() {
+    let house = House::new();
+    let root = house.superuser().await.with("content-type", "application/json");
+    let send = async |method: Method, path: &str, body: &'static str| {
+        root.send(method, path, Bytes::from_static(body.as_bytes())).await.status
+    };
+    for (method, path) in [
+        (Method::POST, "/api/collections/nowhere/records"),
+        (Method::PATCH, "/api/collections/nowhere/records/x"),
+        (Method::POST, "/api/collections/nowhere/auth-with-password"),
+        (Method::POST, "/api/collections/nowhere/impersonate/x"),
+        (Method::PATCH, "/api/collections/nowhere"),
+    ] {
+        assert_eq!(send(method.clone(), path, "{bad").await, 404, "{path}");
+        let known = path.replace("nowhere", "users");
+        for bad in ["{bad", r#"{"a":1} x"#] {
+            assert_eq!(send(method.clone(), &known, bad).await, 400, "{known}: {bad}");
+        }
+    }
+    // It has no body.
+    let refresh = "/api/collections/_superusers/auth-refresh";
+    assert_eq!(send(Method::POST, refresh, "{bad").await, 200);
+    let guest = house.guest().with("content-type", "application/json");
+    let refused = guest.send(Method::POST, refresh, Bytes::from_static(b"{bad")).await;
+    assert_eq!(refused.status, 401);
+
+    for (enabled, status) in [(true, 400), (false, 403)] {
+        let batch = json!({"batch": {"enabled": enabled}});
+        assert_eq!(house.superuser().await.patch("/api/settings", batch).await.status, 200);
+        assert_eq!(send(Method::POST, "/api/batch", "{bad").await, status);
+    }
+}

@@ -11,6 +11,7 @@ mod bad_input;
 mod command;
 mod config;
 mod confined;
+mod erase;
 mod exec;
 mod explain;
 mod front;

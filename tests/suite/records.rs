@@ -207,3 +207,29 @@ async fn writing_to_a_view_is_refused_as_such_to_everybody() {
         assert_eq!(caller.delete(&format!("{records}/x")).await.status, 400);
     }
 }
+
+#[tokio::test]
+async fn a_star_picks_of_every_expanded_record() {
+    let house = House::new();
+    let root = define_notes(&house).await;
+    let notes = root.get("/api/collections/notes").await.body["id"].clone();
+    let relation = |name: &str, most: u8| json!({"name": name, "type": "relation", "collectionId": notes, "maxSelect": most});
+    let fields = [relation("one", 1), relation("many", 9)];
+    let replies = json!({"name": "replies", "fields": fields});
+    assert_eq!(root.post("/api/collections", replies).await.status, 200);
+    let mut ids = Vec::new();
+    for title in ["first", "second"] {
+        ids.push(root.post(NOTES, json!({"title": title, "n": 7})).await.body["id"].clone());
+    }
+    let path = "/api/collections/replies/records";
+    let reply = root.post(path, json!({"one": ids[0], "many": ids})).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+
+    let star = format!("{path}?expand=one,many&fields=expand.*.title");
+    let titles = root.get(&star).await.body["items"][0].clone();
+    let both = root.get(&format!("{star},expand.*.n")).await.body["items"][0].clone();
+
+    let (first, second) = (json!({"title": "first"}), json!({"title": "second"}));
+    assert_eq!(titles, json!({"expand": {"one": first, "many": [first, second]}}));
+    assert_eq!(both["expand"]["many"][1], json!({"title": "second", "n": 7}));
+}

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use crate::app::{App, Condition};
 use crate::cli::control::{Answer, LINE_MAX_BYTES, NAME, Order, Socket};
 use crate::cli::failure::Failure;
-use crate::cli::{Result, admin, keys, log_level, schema};
+use crate::cli::{Result, admin, erase, keys, log_level, schema};
 use crate::config::secret::Secret;
 
 /// A command says its order at once; who does not is not one.
@@ -110,6 +110,10 @@ fn obey(app: &App, order: Order, uid: u32) -> Result<String> {
         Order::ApplySchema { definitions, may_lose, dry } => {
             let plan = schema::apply(app, &definitions, may_lose, dry)?;
             Ok(serde_json::json!([plan.lines, plan.losses]).to_string())
+        }
+        Order::EraseRecords { collection, who, dry } => {
+            let taken = erase::erase(app, &door, &collection, &who, dry)?;
+            Ok(serde_json::json!(taken).to_string())
         }
         Order::PrintTypes => schema::types(app),
         Order::ChangeAdminPassword { email, password } => {

@@ -53,6 +53,13 @@ pub enum Order {
         may_lose: bool,
         dry: bool,
     },
+    /// Delete records and all history before now, or tell what would go.
+    EraseRecords {
+        collection: String,
+        /// Ids, or addresses of accounts.
+        who: Vec<String>,
+        dry: bool,
+    },
     /// Tell the collections, as TypeScript.
     PrintTypes,
 }

@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod find;
+pub mod satellites;
 pub mod sign_in;
 pub mod superusers;
 pub mod tokens;

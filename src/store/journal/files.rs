@@ -142,6 +142,13 @@ impl Files {
         Ok(())
     }
 
+    /// Closes the segment that is written to: the next frame begins another.
+    pub fn turn_over(&mut self) {
+        if self.offset > segment::HEADER {
+            self.capacity = self.offset;
+        }
+    }
+
     /// Writes a frame that room was made for and returns when it is on the disk. An error must not
     /// be tried again: nobody knows what the disk has.
     pub fn append(&mut self, head: &Head, frame: &[u8]) -> io::Result<()> {

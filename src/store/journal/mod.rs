@@ -64,6 +64,15 @@ impl Journal {
         }
     }
 
+    /// Sees to it that the next frame and those before can be trimmed apart.
+    pub fn turn_over(&mut self) {
+        match self {
+            Self::Files(files) => files.turn_over(),
+            #[cfg(test)]
+            Self::Table(_) => {}
+        }
+    }
+
     /// Appends a frame that room was made for; returns when it is durable. False: another store
     /// was quicker, and nothing was written. An error must not be tried again: nobody knows what
     /// the journal has.

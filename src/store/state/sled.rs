@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::ops::Bound;
+use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -91,6 +92,19 @@ impl Sled {
     /// Was the making of the state in `path` begun and never finished?
     pub fn is_half_made(path: &Path) -> bool {
         path.exists() && !path.join("CREATED").exists()
+    }
+
+    /// Waits until nobody has the state in `path` open: threads of sled's outlive it for a moment,
+    /// and write by its path.
+    pub fn wait_until_free(path: &Path) {
+        let Ok(file) = File::open(path.join("db")) else { return };
+        let begun = Instant::now();
+        // SAFETY: flock on a descriptor that `file` keeps open.
+        while unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0
+            && begun.elapsed() < LOCK_PATIENCE
+        {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     fn try_open(path: &Path, cache_bytes: u64) -> Result<Self, Refused> {
@@ -275,6 +289,26 @@ mod tests {
 
     use super::*;
     use values::PIECE;
+
+    #[test]
+    fn state_that_is_open_is_waited_for() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("state");
+        let state = Sled::open(&path, 8 << 20).unwrap();
+        let let_go = std::sync::atomic::AtomicBool::new(false);
+
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(50));
+                let_go.store(true, std::sync::atomic::Ordering::SeqCst);
+                drop(state);
+            });
+            Sled::wait_until_free(&path);
+        });
+
+        assert!(let_go.into_inner());
+        Sled::wait_until_free(&home.path().join("nothing"));
+    }
 
     #[test]
     fn large_value_is_whole_while_it_is_replaced() {
