@@ -31,6 +31,8 @@ const ENTRIES: usize = 64;
 const BYTES: usize = 3_000;
 /// into sheets of about so many, so that they don't have to be cut again at once.
 const AFTER_CUT: usize = 44;
+/// Walks that are disturbed before the next is one that cannot be.
+const TRIES: usize = 3;
 
 /// A change of an index entry: its new value, `None` where it is gone.
 pub type Change<'a> = (&'a Bytes, &'a Option<Bytes>);
@@ -43,8 +45,11 @@ pub struct Sheets {
     fresh: Mutex<BTreeSet<Vec<u8>>>,
     /// Fences of sheets that came to hold nothing.
     emptied: Mutex<BTreeSet<Vec<u8>>>,
-    /// Sheets removed so far: a walk that one was removed under starts over.
+    /// Sheets removed so far: a walk forward that one was removed under starts over.
     removals: AtomicU64,
+    /// Sheets so far that lost what others had taken over. A walk backward may have passed the place
+    /// where those now lie before they came, and then meet such a one: it starts over.
+    trims: AtomicU64,
     /// Names the pieces of large sheets: never the same twice.
     writes: AtomicU64,
 }
@@ -63,6 +68,7 @@ impl Sheets {
             fresh: Mutex::default(),
             emptied: Mutex::default(),
             removals: AtomicU64::new(0),
+            trims: AtomicU64::new(0),
             writes: AtomicU64::new(now.map_or(0, |since| since.as_nanos() as u64)),
         }
     }
@@ -79,15 +85,24 @@ impl Sheets {
     }
 
     pub fn scan(&self, range: &Range, order: Order, limit: usize) -> Result<Vec<(Bytes, Bytes)>> {
-        loop {
-            let removals = self.removals.load(SeqCst);
+        let disturbed = match order {
+            Order::Forward => &self.removals,
+            Order::Backward => &self.trims,
+        };
+        for _ in 0..TRIES {
+            let before = disturbed.load(SeqCst);
             let found = match order {
                 Order::Forward => self.forward(range, limit)?,
                 Order::Backward => self.backward(range, limit)?,
             };
-            if self.removals.load(SeqCst) == removals {
+            if disturbed.load(SeqCst) == before {
                 return Ok(found);
             }
+        }
+        match order {
+            // Removals are few.
+            Order::Forward => self.scan(range, order, limit),
+            Order::Backward => self.step_by_step(range, limit),
         }
     }
 
@@ -133,6 +148,26 @@ impl Sheets {
         Ok(found)
     }
 
+    /// As `backward`, in spite of whatever is trimmed meanwhile.
+    fn step_by_step(&self, range: &Range, limit: usize) -> Result<Vec<(Bytes, Bytes)>> {
+        let mut found = Vec::new();
+        let mut until = Bytes::copy_from_slice(&range.until);
+        while found.len() < limit {
+            let Some(sheet) = self.last(Bound::Excluded(&until))? else { break };
+            // One that came to lie between may have taken over what this one has no more.
+            if self.next(&sheet.fence)?.is_some_and(|next| next < until) {
+                continue;
+            }
+            let entries = sheet.entries(&range.from, Some(&until))?;
+            found.extend(entries.shared().rev().take(limit - found.len()));
+            if sheet.fence[..] <= range.from[..] {
+                break;
+            }
+            until = sheet.fence;
+        }
+        Ok(found)
+    }
+
     /// Takes over changes that are in order. `flush` makes durable what was applied before.
     pub fn apply(&self, changes: &[Change<'_>], flush: impl Fn() -> Result<()>) -> Result<()> {
         let mut rest = changes;
@@ -156,7 +191,9 @@ impl Sheets {
     fn change(&self, sheet: &Found, next: Option<&Bytes>, changes: &[Change<'_>]) -> Result<bool> {
         let is_backed = next.is_some_and(|next| self.fresh.lock().contains(&next[..]));
         let until = next.map(|next| &next[..]);
-        let old = sheet.entries(b"", if is_backed { None } else { until })?;
+        let old = sheet.entries(b"", None)?;
+        let counts = |key: &[u8]| is_backed || until.is_none_or(|until| key < until);
+        let loses = old.last_key().is_some_and(|last| !counts(last));
         let live = merged(&old, until, changes);
         let sheets = cut(&live, &old, changes);
         let mut written = Vec::with_capacity(sheets.len());
@@ -174,7 +211,8 @@ impl Sheets {
             entries.iter().for_each(|(key, value)| writer.push(key, value));
             let alone = writer.bytes();
             // What later sheets of these, or the next one, would take along if they were lost.
-            let backed = old.iter().filter(|(key, _)| end.is_some_and(|end| *key >= end));
+            let is_beyond = |key: &[u8]| end.is_some_and(|end| key >= end) && counts(key);
+            let backed = old.iter().filter(|(key, _)| is_beyond(key));
             backed.for_each(|(key, value)| writer.push(key, value));
             if is_backed && writer.bytes() > PIECE && writer.bytes() > alone {
                 return Ok(false);
@@ -185,6 +223,9 @@ impl Sheets {
         }
         let fences = written.iter().skip(1).map(|(fence, _)| fence.clone());
         self.fresh.lock().extend(fences);
+        if loses {
+            self.trims.fetch_add(1, SeqCst);
+        }
         // From the last to the first: until the first is written, it has all that the others have.
         for (fence, writer) in written.into_iter().rev() {
             let new = writer.finish();
@@ -236,6 +277,7 @@ impl Sheets {
         let mut writer = Writer::new();
         let kept = entries.iter().take_while(|(key, _)| *key < end);
         kept.for_each(|(key, value)| writer.push(key, value));
+        self.trims.fetch_add(1, SeqCst);
         self.set(&sheet.fence, Some(&writer.finish()))?;
         Ok(true)
     }
