@@ -29,37 +29,42 @@ const ask = (port) => new Promise((resolve) => {
   socket.once('close', () => resolve(false));
 });
 
-async function start(idle) {
+/** A server that answered 200, how long that took, and how to end it. */
+async function launch(...flags) {
   const scratch = mkdtempSync(path.join(os.tmpdir(), 'holdall-measure-'));
   const port = await freePort();
   const began = process.hrtime.bigint();
-  const server = spawn(binary, ['serve', '--listen', `127.0.0.1:${port}`, '--data', path.join(scratch, 'data')], { stdio: 'ignore' });
+  const args = ['serve', '--listen', `127.0.0.1:${port}`, '--data', path.join(scratch, 'data'), ...flags];
+  const server = spawn(binary, args, { stdio: 'ignore' });
   const gone = new Promise((resolve) => server.once('exit', resolve));
   while (!(await ask(port))) {
     if (server.exitCode !== null) throw new Error(`the server exited with ${server.exitCode}`);
     await new Promise(setImmediate);
   }
   const elapsed = Number(process.hrtime.bigint() - began) / 1e6;
+  const end = async () => {
+    server.kill('SIGTERM');
+    await gone;
+    rmSync(scratch, { recursive: true, force: true });
+  };
+  return { port, pid: server.pid, elapsed, end };
+}
+
+async function start(idle) {
+  const { pid, elapsed, end } = await launch();
   let memory = NaN;
   if (idle) {
     await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
-    const status = readFileSync(`/proc/${server.pid}/status`, 'utf8');
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     memory = Number(status.match(/VmRSS:\s+(\d+)/)[1]) / 1024;
   }
-  server.kill('SIGTERM');
-  await gone;
-  rmSync(scratch, { recursive: true, force: true });
+  await end();
   return { elapsed, memory };
 }
 
-/** Microseconds of processor time a request takes, of a page that leaves a line in the log. */
+/** Microseconds of processor time a request takes, of a file that leaves a line in the log. */
 async function request(level) {
-  const scratch = mkdtempSync(path.join(os.tmpdir(), 'holdall-measure-'));
-  const port = await freePort();
-  const args = ['serve', '--listen', `127.0.0.1:${port}`, '--data', path.join(scratch, 'data'), '--log-level', level];
-  const server = spawn(binary, args, { stdio: 'ignore' });
-  const gone = new Promise((resolve) => server.once('exit', resolve));
-  while (!(await ask(port))) await new Promise(setImmediate);
+  const { port, pid, end } = await launch('--log-level', level);
   const agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
   const one = () => new Promise((resolve, reject) => {
     const asked = http.get({ port, path: '/_/icon.svg', agent }, (answer) => {
@@ -69,19 +74,17 @@ async function request(level) {
     asked.once('error', reject);
   });
   const cpu = () => {
-    const fields = readFileSync(`/proc/${server.pid}/stat`, 'utf8').split(') ')[1].split(' ');
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
     return (Number(fields[11]) + Number(fields[12])) * 10_000;
   };
   for (let n = 0; n < 2000; n++) await one();
-  const [began, end] = [cpu(), Date.now() + REQUESTS_MS];
+  const [began, until] = [cpu(), Date.now() + REQUESTS_MS];
   let count = 0;
-  const client = async () => { for (; Date.now() < end; count++) await one(); };
+  const client = async () => { for (; Date.now() < until; count++) await one(); };
   await Promise.all(Array.from({ length: 8 }, client));
   const spent = (cpu() - began) / count;
   agent.destroy();
-  server.kill('SIGTERM');
-  await gone;
-  rmSync(scratch, { recursive: true, force: true });
+  await end();
   return spent;
 }
 

@@ -12,9 +12,8 @@ use crate::domain::accounts::sign_in::{self, SignedIn};
 use crate::domain::answer;
 use crate::domain::request::Request;
 use crate::domain::{Error, Result};
-use crate::http::body::Submitted;
+use crate::http::body::{Submitted, body_for};
 use crate::http::extract::{Asked, NOT_FROM_HERE, Named, Superuser, json, look};
-use crate::http::records::body_for;
 use crate::http::throttle;
 use crate::store::Read;
 

@@ -8,6 +8,7 @@ use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
 use crate::app::App;
+use crate::domain::records;
 use crate::domain::{Error, Result};
 use crate::http::extract;
 use crate::http::limits;
@@ -117,6 +118,18 @@ impl Form {
         }
         Ok(())
     }
+}
+
+/// What was submitted to `collection`. That it can't be read is told only where there is one.
+pub(super) fn body_for(
+    app: &App,
+    collection: &str,
+    submitted: Result<Submitted>,
+) -> Result<records::Body> {
+    if submitted.is_err() {
+        app.glance(|read| records::find::collection(read, collection))?;
+    }
+    submitted.map(|Submitted(body)| body)
 }
 
 #[cfg(test)]

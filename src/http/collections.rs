@@ -13,9 +13,9 @@ use crate::domain::request::Request;
 use crate::domain::schema::Collection;
 use crate::domain::views;
 use crate::domain::{Error, Problems, Result};
-use crate::http::body::Submitted;
+use crate::http::body::{Submitted, body_for};
 use crate::http::extract::{Named, Superuser, look, picked};
-use crate::http::records::{body_for, listing};
+use crate::http::records::listing;
 
 /// `GET /api/collections`
 pub(super) async fn list(

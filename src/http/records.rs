@@ -9,7 +9,7 @@ use crate::domain::answer;
 use crate::domain::records::{self, Body, Listing};
 use crate::domain::request::Request;
 use crate::domain::{Error, Result};
-use crate::http::body::Submitted;
+use crate::http::body::{Submitted, body_for};
 use crate::http::extract::{Asked, Named, json, look};
 use crate::query;
 use crate::store::Tx;
@@ -80,14 +80,6 @@ pub(super) async fn create(
 ) -> Result<Response> {
     let body = body_for(&app, &collection, submitted)?;
     add(&app, request, collection, body).await
-}
-
-/// What was submitted to `collection`. That it can't be read is told only where there is one.
-pub(super) fn body_for(app: &App, collection: &str, submitted: Result<Submitted>) -> Result<Body> {
-    if submitted.is_err() {
-        app.glance(|read| records::find::collection(read, collection))?;
-    }
-    submitted.map(|Submitted(body)| body)
 }
 
 /// Adds a record to `collection`.

@@ -140,19 +140,21 @@ impl Asked<'_> {
 
     /// An index in the order wanted, if the page lies near its beginning.
     fn short_walk(&self) -> Option<&Walk<'_>> {
-        let until = self.list.offset.saturating_add(self.list.limit);
-        Some(self.search.ordered().filter(|_| until <= SOON)?.0)
+        if self.list.offset.saturating_add(self.list.limit) > SOON {
+            return None;
+        }
+        Some(self.search.ordered()?.0)
     }
 
     /// A page that lies far along an index, where what comes before it is passed over by columns.
     fn far(&self) -> Result<Option<Found>> {
         let List { offset, limit, .. } = *self.list;
-        let is_far = offset > 0 && offset.saturating_add(limit) > SOON;
-        let walk = self.search.ordered().filter(|(walk, _)| walk.narrow && is_far);
-        let Some((walk, course)) = walk else { return Ok(None) };
-        if !Columns::answer_all(self.search) {
+        if offset == 0 || offset.saturating_add(limit) <= SOON || !Columns::answer_all(self.search)
+        {
             return Ok(None);
         }
+        let walk = self.search.ordered().filter(|(walk, _)| walk.narrow);
+        let Some((walk, course)) = walk else { return Ok(None) };
         let Some(columns) = self.columns(Wants::Total)? else { return Ok(None) };
         let index = Some(walk.index.name.clone());
         let found = far::page(self.search, &columns, (walk, course.order), (offset, limit))?;

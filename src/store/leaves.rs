@@ -20,6 +20,8 @@ use crate::store::batch::Writes;
 use crate::store::keys;
 use crate::store::layers::after;
 
+mod passing;
+
 /// Entries of a leaf when it is filled. With twice as many it is cut in two.
 const LEAF: usize = 64;
 /// Whoever wants fewer entries reads what is here, and fills nothing: the probe of a unique index
@@ -327,6 +329,5 @@ fn cost((key, value): &(Bytes, Bytes)) -> usize {
     key.len() + value.len() + ENTRY_OVERHEAD
 }
 
-mod passing;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! Leaves say what the state says, whatever is applied meanwhile.
 
 use super::*;
+use crate::store::Passing;
+use crate::store::roll::Roll;
 use proptest::prelude::*;
 
 type State = BTreeMap<Bytes, Bytes>;
@@ -108,5 +110,64 @@ fn second_walk_asks_the_state_nothing() {
         let second =
             leaves.scan(&range, order, 100, true, |_, _| unreachable!("it is known by now"));
         assert_eq!(second.unwrap(), first.unwrap());
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_passed_is_what_lies_before(
+        fills in prop::collection::vec((0..600u16, 16..200usize, any::<bool>()), 0..6),
+        changes in prop::collection::vec((0..600u16, prop::option::of(0..40u8)), 0..30),
+        asked in prop::collection::vec((0..600u16, 0..600u16, any::<bool>(), 0..300u64), 1..8),
+        of in 1..6usize,
+    ) {
+        let leaves = Leaves::new(1 << 20);
+        let mut state = State::new();
+        apply(&leaves, &mut state, &(0..500).map(|n| (n, Some((n * 7 % 40) as u8))).collect::<Vec<_>>());
+        let roll = Roll::default();
+        let names: Vec<[u8; 3]> = (0..40).map(|byte| [byte; 3]).collect();
+        roll.adopt(names.iter().map(|name| &name[..]));
+        let orders = |backward| if backward { Order::Backward } else { Order::Forward };
+        for (from, limit, backward) in fills {
+            let range = Range { from: key(from).to_vec(), until: key(700).to_vec() };
+            let below = |range: &Range, limit| Ok(entries(&state, range, orders(backward), limit));
+            leaves.scan(&range, orders(backward), limit, true, below).unwrap();
+        }
+        let counts = |number: usize| number.is_multiple_of(of);
+        for round in 0..2 {
+            for (from, until, backward, wanted) in &asked {
+                let order = orders(*backward);
+                let range = Range { from: key(*from).to_vec(), until: key(*until).to_vec() };
+                let mut rest = range.clone();
+                let mut passing = Passing { roll: &roll, counts: &counts, left: *wanted, passed: 0 };
+                leaves.pass(&mut rest, order, &mut passing);
+                let all = entries(&state, &range, order, usize::MAX);
+                let (before, behind) = all.split_at(passing.passed as usize);
+                let hits = before.iter().filter(|(_, name)| counts(name[0] as usize)).count() as u64;
+                prop_assert_eq!(hits, wanted - passing.left);
+                prop_assert_eq!(behind, &entries(&state, &rest, order, usize::MAX)[..]);
+            }
+            if round == 0 {
+                apply(&leaves, &mut state, &changes);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_memory_has_is_passed() {
+    let leaves = Leaves::new(1 << 20);
+    let mut state = State::new();
+    apply(&leaves, &mut state, &(0..500).map(|n| (n, Some(1))).collect::<Vec<_>>());
+    let roll = Roll::default();
+    roll.adopt([&[1; 3][..]].into_iter());
+    let range = Range::prefix(&keys::index(1, 1));
+    for order in [Order::Forward, Order::Backward] {
+        leaves
+            .scan(&range, order, 200, true, |range, limit| Ok(entries(&state, range, order, limit)))
+            .unwrap();
+        let mut passing = Passing { roll: &roll, counts: &|_| true, left: 150, passed: 0 };
+        leaves.pass(&mut range.clone(), order, &mut passing);
+        assert_eq!((passing.left, passing.passed), (0, 150));
     }
 }

@@ -31,8 +31,6 @@ const ENTRIES: usize = 64;
 const BYTES: usize = 3_000;
 /// into sheets of about so many, so that they don't have to be cut again at once.
 const AFTER_CUT: usize = 44;
-/// Walks that are disturbed before the next is one that cannot be.
-const TRIES: usize = 3;
 
 /// A change of an index entry: its new value, `None` where it is gone.
 pub type Change<'a> = (&'a Bytes, &'a Option<Bytes>);
@@ -47,9 +45,6 @@ pub struct Sheets {
     emptied: Mutex<BTreeSet<Vec<u8>>>,
     /// Sheets removed so far: a walk forward that one was removed under starts over.
     removals: AtomicU64,
-    /// Sheets so far that lost what others had taken over. A walk backward may have passed the place
-    /// where those now lie before they came, and then meet such a one: it starts over.
-    trims: AtomicU64,
     /// Names the pieces of large sheets: never the same twice.
     writes: AtomicU64,
 }
@@ -68,7 +63,6 @@ impl Sheets {
             fresh: Mutex::default(),
             emptied: Mutex::default(),
             removals: AtomicU64::new(0),
-            trims: AtomicU64::new(0),
             writes: AtomicU64::new(now.map_or(0, |since| since.as_nanos() as u64)),
         }
     }
@@ -85,24 +79,15 @@ impl Sheets {
     }
 
     pub fn scan(&self, range: &Range, order: Order, limit: usize) -> Result<Vec<(Bytes, Bytes)>> {
-        let disturbed = match order {
-            Order::Forward => &self.removals,
-            Order::Backward => &self.trims,
-        };
-        for _ in 0..TRIES {
-            let before = disturbed.load(SeqCst);
-            let found = match order {
-                Order::Forward => self.forward(range, limit)?,
-                Order::Backward => self.backward(range, limit)?,
-            };
-            if disturbed.load(SeqCst) == before {
+        if order == Order::Backward {
+            return self.backward(range, limit);
+        }
+        loop {
+            let removals = self.removals.load(SeqCst);
+            let found = self.forward(range, limit)?;
+            if self.removals.load(SeqCst) == removals {
                 return Ok(found);
             }
-        }
-        match order {
-            // Removals are few.
-            Order::Forward => self.scan(range, order, limit),
-            Order::Backward => self.step_by_step(range, limit),
         }
     }
 
@@ -133,28 +118,9 @@ impl Sheets {
     fn backward(&self, range: &Range, limit: usize) -> Result<Vec<(Bytes, Bytes)>> {
         let mut found = Vec::with_capacity(limit.min(ENTRIES));
         let mut until = Bytes::copy_from_slice(&range.until);
-        let bounds = (Bound::Unbounded, Bound::Excluded(&range.until[..]));
-        let mut sheets = self.values.tree.range::<&[u8], _>(bounds);
-        while found.len() < limit {
-            let Some(entry) = sheets.next_back() else { break };
-            let sheet = self.found(entry)?;
-            let entries = sheet.entries(&range.from, Some(&until))?;
-            found.extend(entries.shared().rev().take(limit - found.len()));
-            if sheet.fence[..] <= range.from[..] {
-                break;
-            }
-            until = sheet.fence;
-        }
-        Ok(found)
-    }
-
-    /// As `backward`, in spite of whatever is trimmed meanwhile.
-    fn step_by_step(&self, range: &Range, limit: usize) -> Result<Vec<(Bytes, Bytes)>> {
-        let mut found = Vec::new();
-        let mut until = Bytes::copy_from_slice(&range.until);
         while found.len() < limit {
             let Some(sheet) = self.last(Bound::Excluded(&until))? else { break };
-            // One that came to lie between may have taken over what this one has no more.
+            // One that came to lie between since may have taken over what this one has no more.
             if self.next(&sheet.fence)?.is_some_and(|next| next < until) {
                 continue;
             }
@@ -191,47 +157,34 @@ impl Sheets {
     fn change(&self, sheet: &Found, next: Option<&Bytes>, changes: &[Change<'_>]) -> Result<bool> {
         let is_backed = next.is_some_and(|next| self.fresh.lock().contains(&next[..]));
         let until = next.map(|next| &next[..]);
-        let old = sheet.entries(b"", None)?;
-        let counts = |key: &[u8]| is_backed || until.is_none_or(|until| key < until);
-        let loses = old.last_key().is_some_and(|last| !counts(last));
+        let old = sheet.entries(b"", if is_backed { None } else { until })?;
         let live = merged(&old, until, changes);
-        let sheets = cut(&live, &old, changes);
-        let mut written = Vec::with_capacity(sheets.len());
-        for (number, entries) in sheets.iter().enumerate() {
+        let parts = cut(&live, &old, changes);
+        let mut sheets = Vec::with_capacity(parts.len());
+        // From the last to the first: until the first is written, it has all that the others have.
+        let mut end = until.map(<[u8]>::to_vec);
+        for (number, entries) in parts.iter().enumerate().rev() {
             let fence = match number {
                 0 => sheet.fence.to_vec(),
-                _ => fence(sheets[number - 1].last(), entries.first()),
+                _ => fence(parts[number - 1].last(), entries.first()),
             };
-            written.push((fence, Writer::new()));
-        }
-        for (number, entries) in sheets.iter().enumerate() {
-            let end = written.get(number + 1).map(|(fence, _)| fence.clone());
-            let end = end.as_deref().or(until);
-            let writer = &mut written[number].1;
-            entries.iter().for_each(|(key, value)| writer.push(key, value));
-            let alone = writer.bytes();
-            // What later sheets of these, or the next one, would take along if they were lost.
-            let is_beyond = |key: &[u8]| end.is_some_and(|end| key >= end) && counts(key);
-            let backed = old.iter().filter(|(key, _)| is_beyond(key));
-            backed.for_each(|(key, value)| writer.push(key, value));
-            if is_backed && writer.bytes() > PIECE && writer.bytes() > alone {
+            let new = backed(entries, &old, end.as_deref());
+            if is_backed && new.len() > PIECE {
                 return Ok(false);
             }
+            end = Some(fence.clone());
+            sheets.push((fence, new));
         }
         if live.is_empty() && sheet.fence != keys::FIRST_INDEX {
             self.emptied.lock().insert(sheet.fence.to_vec());
         }
-        let fences = written.iter().skip(1).map(|(fence, _)| fence.clone());
-        self.fresh.lock().extend(fences);
-        if loses {
-            self.trims.fetch_add(1, SeqCst);
-        }
-        // From the last to the first: until the first is written, it has all that the others have.
-        for (fence, writer) in written.into_iter().rev() {
-            let new = writer.finish();
-            if fence != sheet.fence || new != sheet.sheet {
-                self.set(&fence, Some(&new))?;
+        for (fence, new) in sheets {
+            if fence != sheet.fence {
+                self.fresh.lock().insert(fence.clone());
+            } else if new == sheet.sheet {
+                continue;
             }
+            self.set(&fence, Some(&new))?;
         }
         Ok(true)
     }
@@ -277,7 +230,6 @@ impl Sheets {
         let mut writer = Writer::new();
         let kept = entries.iter().take_while(|(key, _)| *key < end);
         kept.for_each(|(key, value)| writer.push(key, value));
-        self.trims.fetch_add(1, SeqCst);
         self.set(&sheet.fence, Some(&writer.finish()))?;
         Ok(true)
     }
@@ -321,6 +273,16 @@ impl Found {
             ))
         })
     }
+}
+
+/// A sheet of these entries, and behind them what those from `end` on would take along if they were
+/// lost, as far as `old` has it.
+fn backed(entries: &[Entry<'_>], old: &Entries, end: Option<&[u8]>) -> Vec<u8> {
+    let mut writer = Writer::new();
+    entries.iter().for_each(|(key, value)| writer.push(key, value));
+    let beyond = old.iter().filter(|(key, _)| end.is_some_and(|end| *key >= end));
+    beyond.for_each(|(key, value)| writer.push(key, value));
+    writer.finish()
 }
 
 /// The entries of a sheet up to `until`, with the changes made.

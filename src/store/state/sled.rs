@@ -188,21 +188,17 @@ impl Sled {
     }
 
     pub fn scan(&self, range: &Range, order: Order, limit: usize) -> Result<Vec<(Bytes, Bytes)>> {
-        match region(range) {
-            Some(Region::Indexes) => self.sheets.scan(range, order, limit),
-            Some(Region::Others) => self.values.scan(range, order, limit),
-            None => self.scan_parts(range, order, limit),
-        }
-    }
-
-    fn scan_parts(&self, range: &Range, order: Order, limit: usize) -> Result<Vec<(Bytes, Bytes)>> {
         let mut parts = parts(range);
         if order == Order::Backward {
             parts.reverse();
         }
         let mut found = Vec::new();
-        for part in parts.iter().filter(|part| part.bounds().is_some()) {
-            found.extend(self.scan(part, order, limit - found.len())?);
+        for part in parts.into_iter().flatten() {
+            let wanted = limit - found.len();
+            found.extend(match is_indexed(&part.from) {
+                true => self.sheets.scan(&part, order, wanted)?,
+                false => self.values.scan(&part, order, wanted)?,
+            });
         }
         Ok(found)
     }
@@ -232,44 +228,27 @@ impl Sled {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Region {
-    Indexes,
-    Others,
-}
-
 /// Index entries lie in sheets, everything else in values.
 fn is_indexed(key: &[u8]) -> bool {
     key >= keys::FIRST_INDEX && key < keys::BEHIND_INDEXES
 }
 
-/// Where all of a range lies; `None` if in several.
-fn region(range: &Range) -> Option<Region> {
-    let ends_by = |end: &[u8]| !range.until.is_empty() && &range.until[..] <= end;
-    match &range.from[..] {
-        from if from >= keys::BEHIND_INDEXES => Some(Region::Others),
-        from if is_indexed(from) => ends_by(keys::BEHIND_INDEXES).then_some(Region::Indexes),
-        _ => ends_by(keys::FIRST_INDEX).then_some(Region::Others),
-    }
-}
-
 /// What of a range lies before, in and behind the indexes.
-fn parts(range: &Range) -> [Range; 3] {
-    let clamp = |low: &[u8], high: &[u8]| {
-        let from = low.max(&range.from).to_vec();
+fn parts(range: &Range) -> [Option<Range>; 3] {
+    let part = |low: &[u8], high: &[u8]| {
+        let from = low.max(&range.from);
         let until = match (&range.until[..], high) {
-            (until, []) => until,
-            ([], high) => high,
+            (until, []) | ([], until) => until,
             (until, high) => until.min(high),
         };
-        // An empty `until` would mean "to the end".
-        let is_empty = !until.is_empty() && from[..] >= *until;
-        Range { until: if is_empty { from.clone() } else { until.to_vec() }, from }
+        // An empty `until` means "to the end".
+        let has_keys = until.is_empty() || from < until;
+        has_keys.then(|| Range { from: from.to_vec(), until: until.to_vec() })
     };
     [
-        clamp(b"", keys::FIRST_INDEX),
-        clamp(keys::FIRST_INDEX, keys::BEHIND_INDEXES),
-        clamp(keys::BEHIND_INDEXES, b""),
+        part(b"", keys::FIRST_INDEX),
+        part(keys::FIRST_INDEX, keys::BEHIND_INDEXES),
+        part(keys::BEHIND_INDEXES, b""),
     ]
 }
 
