@@ -12,7 +12,8 @@ use crate::store::open::OpenError;
 /// What this program writes. It reads this format and those before it.
 /// 2: frames may say what a change took away, and make indexes slice by slice.
 /// 3: index entries lie in sheets.
-pub const FORMAT: u32 = 3;
+/// 4: sheets and pieces of large values have short names, however long the keys are.
+pub const FORMAT: u32 = 4;
 
 /// The lock of a process that just ended may be held for a moment longer.
 const LOCK_PATIENCE: Duration = Duration::from_millis(400);

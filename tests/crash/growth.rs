@@ -48,13 +48,18 @@ fn grows_while_it_is_measured() {
     let Some(path) = std::env::var_os(CHILD) else { return };
     let (records, updates) = amount();
     let store = Store::open(options(Path::new(&path))).unwrap();
-    in_turns(&store, records, |number| number);
-    in_turns(&store, updates, |number| Random(number).below(records));
+    in_turns(&store, records, |number| number, value);
+    in_turns(&store, updates, |number| Random(number).below(records), value);
     store.close();
 }
 
 /// Puts `count` records, by all writers; `which` says which one comes when.
-fn in_turns(store: &Store, count: u64, which: impl Fn(u64) -> u64 + Sync) {
+fn in_turns(
+    store: &Store,
+    count: u64,
+    which: impl Fn(u64) -> u64 + Sync,
+    value: impl Fn(u64) -> String + Sync,
+) {
     let next = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..WRITERS {
@@ -114,6 +119,33 @@ fn disk_and_memory_stay_within_what_is_documented() {
     assert!(journal <= JOURNAL + bases, "{journal} bytes of journal above a base of {bases}");
     let store = Store::open(options(&path)).unwrap();
     assert_eq!(store.snapshot().count(b"\xa0R").unwrap(), records);
+}
+
+/// What an index holds of a text is as long as the text, and thousands of them may begin alike.
+#[test]
+fn long_indexed_text_takes_its_own_length_of_the_state() {
+    const RECORDS: u64 = 400;
+    const LENGTH: u64 = 20_000;
+    let alike = |_: u64| "x".repeat(LENGTH as usize);
+    let ends = |number: u64| "x".repeat(LENGTH as usize) + &number.to_string();
+    let begins = |number: u64| number.to_string() + &"x".repeat(LENGTH as usize);
+    let kinds: [&(dyn Fn(u64) -> String + Sync); 3] = [&alike, &ends, &begins];
+    for (kind, value) in kinds.into_iter().enumerate() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("data");
+        let store = Store::open(options(&path)).unwrap();
+        in_turns(&store, RECORDS, |number| number, value);
+        for _ in 0..3 {
+            in_turns(&store, RECORDS, |number| number, |number| value(number + 1));
+        }
+        drop(store);
+        let state = size(&path.join("state"));
+        eprintln!("{RECORDS} texts of {LENGTH} bytes, of kind {kind}: state {} MiB", state / MIB);
+        assert!(state <= STATE.0 + 4 * RECORDS * LENGTH, "{state} bytes of state");
+        assert_eq!(fs::read_dir(path.join("state/blobs")).unwrap().count(), 0);
+        let store = Store::open(options(&path)).unwrap();
+        assert_eq!(store.check().unwrap().problems, [""; 0]);
+    }
 }
 
 fn resident(process: u32) -> u64 {

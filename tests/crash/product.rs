@@ -78,8 +78,10 @@ fn changes(thread: u64, number: u64) -> Vec<Change> {
     let value = |random: &mut Random| {
         let bytes = if random.below(40) == 0 { 20_000 } else { 100 + random.below(300) };
         let filler = (b'a' + random.below(26) as u8) as char;
-        format!("color{} {number} {}", random.below(5), filler.to_string().repeat(bytes as usize))
-            .into_bytes()
+        // Some index entries are long, and begin alike.
+        let shade = if random.below(8) == 0 { "x".repeat(3_000) } else { String::new() };
+        let color = format!("color{shade}{}", random.below(5));
+        format!("{color} {number} {}", filler.to_string().repeat(bytes as usize)).into_bytes()
     };
     match random.below(20) {
         0 => vec![Change::Clear(format!("R{thread}-1{}", random.below(10)).into_bytes())],

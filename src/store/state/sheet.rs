@@ -1,12 +1,12 @@
 //! A sheet: neighbouring index entries in one value, each told by how it differs from the one before.
 //!
-//! Layout: a format byte, then per entry how many bytes of the key before it shares, how many more
-//! it has, and its value's length; then those bytes of the key, and the value unless the key ends in
-//! it (as an entry that ends in the id it leads to does).
+//! Layout: a format byte, then per entry how many bytes it shares with the key before (the first one
+//! with the sheet's fence), how many more it has, and its value's length; then those bytes of the
+//! key, and the value unless the key ends in it (as an entry that ends in the id it leads to does).
 
 use bytes::Bytes;
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// What a sheet holds, side by side.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,12 @@ pub struct Damaged;
 
 impl Entries {
     /// Reads the entries from `from` (included) up to `until` (excluded; `None`: all the rest).
-    pub fn read(sheet: &[u8], from: &[u8], until: Option<&[u8]>) -> Result<Self, Damaged> {
+    pub fn read(
+        fence: &[u8],
+        sheet: &[u8],
+        from: &[u8],
+        until: Option<&[u8]>,
+    ) -> Result<Self, Damaged> {
         let mut entries = Self::default();
         let Some((format, rest)) = sheet.split_first() else { return Ok(entries) };
         if *format != FORMAT {
@@ -38,7 +43,8 @@ impl Entries {
         }
         entries.bytes.reserve(2 * sheet.len());
         let mut input = Input(rest);
-        let mut key = Vec::with_capacity(64);
+        let mut key = Vec::with_capacity(fence.len() + 64);
+        key.extend_from_slice(fence);
         while !input.0.is_empty() {
             let (shared, more, told) = (input.number()?, input.number()?, input.number()?);
             if shared > key.len() {
@@ -102,14 +108,19 @@ pub struct Writer {
     last: Vec<u8>,
 }
 
+/// How many bytes two keys begin with alike.
+pub fn shared(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
 impl Writer {
-    pub fn new() -> Self {
-        Self { sheet: vec![FORMAT], last: Vec::new() }
+    pub fn new(fence: &[u8]) -> Self {
+        Self { sheet: vec![FORMAT], last: fence.to_vec() }
     }
 
     pub fn push(&mut self, key: &[u8], value: &[u8]) {
         debug_assert!(self.sheet.len() == 1 || self.last[..] < *key, "entries come in order");
-        let shared = self.last.iter().zip(key).take_while(|(a, b)| a == b).count();
+        let shared = shared(&self.last, key);
         let is_within = !value.is_empty() && key.ends_with(value);
         put_number(&mut self.sheet, shared);
         put_number(&mut self.sheet, key.len() - shared);
@@ -164,8 +175,10 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
+    const FENCE: &[u8] = &[1, 2];
+
     fn sheet(entries: &BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<u8> {
-        let mut writer = Writer::new();
+        let mut writer = Writer::new(FENCE);
         entries.iter().for_each(|(key, value)| writer.push(key, value));
         writer.finish()
     }
@@ -182,7 +195,7 @@ mod tests {
             from in prop::collection::vec(0u8..4, 0..3),
             until in prop::option::of(prop::collection::vec(0u8..4, 0..3)),
         ) {
-            let read = Entries::read(&sheet(&entries), &from, until.as_deref()).unwrap();
+            let read = Entries::read(FENCE, &sheet(&entries), &from, until.as_deref()).unwrap();
             let inside = |key: &[u8]| key >= &from[..] && until.as_ref().is_none_or(|u| key < &u[..]);
             let expected: Vec<(&[u8], &[u8])> = entries
                 .iter()
@@ -201,9 +214,9 @@ mod tests {
         fn damage_is_no_panic(mut sheet in entries().prop_map(|e| sheet(&e)), at: usize, byte: u8) {
             let place = at % sheet.len();
             sheet[place] = byte;
-            let _ = Entries::read(&sheet, b"", None);
+            let _ = Entries::read(FENCE, &sheet, b"", None);
             sheet.truncate(place);
-            let _ = Entries::read(&sheet, b"", None);
+            let _ = Entries::read(FENCE, &sheet, b"", None);
         }
     }
 
@@ -211,13 +224,13 @@ mod tests {
     fn id_at_the_end_of_its_key_is_told_once() {
         let ids = [b"abcdefghijklmno", b"abcdefghijklmnp"];
         let bytes = |count: usize| {
-            let mut writer = Writer::new();
+            let mut writer = Writer::new(b"index");
             for id in &ids[..count] {
                 writer.push(&[b"index/red/", &id[..]].concat(), &id[..]);
             }
             writer.finish().len()
         };
-        assert_eq!(bytes(1), 1 + 3 + 25);
+        assert_eq!(bytes(1), 1 + 3 + 20);
         assert_eq!(bytes(2), bytes(1) + 3 + 1);
     }
 }

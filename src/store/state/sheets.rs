@@ -13,24 +13,27 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::store::Error;
 use crate::store::Order;
 use crate::store::Range;
 use crate::store::Result;
 use crate::store::keys;
-use crate::store::state::sheet::{Damaged, Entries, Writer};
-use crate::store::state::values::{PIECE, Values, broken};
+use crate::store::state::fences::{self, Fences, Found, Place};
+use crate::store::state::sheet::{Damaged, Entries, Writer, shared};
+use crate::store::state::values::{PIECE, Values};
 
 /// A sheet with more entries or bytes than this is cut,
 const ENTRIES: usize = 64;
 const BYTES: usize = 3_000;
 /// into sheets of about so many, so that they don't have to be cut again at once.
 const AFTER_CUT: usize = 44;
+/// What an entry takes in a sheet beyond its key and value.
+const OVERHEAD: usize = 4;
+/// Sheets that are expected to follow where the last one grows.
+const GROWTH: u128 = 1 << 32;
 
 /// A change of an index entry: its new value, `None` where it is gone.
 pub type Change<'a> = (&'a Bytes, &'a Option<Bytes>);
@@ -38,41 +41,31 @@ pub type Change<'a> = (&'a Bytes, &'a Option<Bytes>);
 type Entry<'a> = (&'a [u8], &'a [u8]);
 
 pub struct Sheets {
-    values: Values,
-    /// Fences that may not survive a crash yet.
-    fresh: Mutex<BTreeSet<Vec<u8>>>,
-    /// Fences of sheets that came to hold nothing.
-    emptied: Mutex<BTreeSet<Vec<u8>>>,
+    fences: Fences,
+    /// Names of sheets that may not survive a crash yet.
+    fresh: Mutex<BTreeSet<Bytes>>,
+    /// Names of sheets that came to hold nothing.
+    emptied: Mutex<BTreeSet<Bytes>>,
     /// Sheets removed so far: a walk forward that one was removed under starts over.
     removals: AtomicU64,
-    /// Names the pieces of large sheets: never the same twice.
-    writes: AtomicU64,
-}
-
-/// A sheet as it is in sled.
-struct Found {
-    fence: Bytes,
-    sheet: Bytes,
 }
 
 impl Sheets {
     pub fn new(values: Values) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
-            values,
+            fences: Fences::new(values),
             fresh: Mutex::default(),
             emptied: Mutex::default(),
             removals: AtomicU64::new(0),
-            writes: AtomicU64::new(now.map_or(0, |since| since.as_nanos() as u64)),
         }
     }
 
     pub fn values(&self) -> &Values {
-        &self.values
+        self.fences.values()
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        let Some(found) = self.last(Bound::Included(key))? else { return Ok(None) };
+        let Some(found) = self.fences.last(Bound::Included(key))? else { return Ok(None) };
         let entries = found.entries(key, None)?;
         let first = entries.iter().next().filter(|(found, _)| *found == key);
         Ok(first.map(|(_, value)| Bytes::copy_from_slice(value)))
@@ -93,17 +86,13 @@ impl Sheets {
 
     fn forward(&self, range: &Range, limit: usize) -> Result<Vec<(Bytes, Bytes)>> {
         let mut found = Vec::with_capacity(limit.min(ENTRIES));
-        let mut current = self.last(Bound::Included(&range.from))?;
-        let after = current.as_ref().map_or(&range.from[..], |first| &first.fence[..]);
-        let bounds = (Bound::Excluded(after), Bound::Excluded(&range.until[..]));
-        let mut sheets = self.values.tree.range::<&[u8], _>(bounds);
+        let mut current = self.fences.last(Bound::Included(&range.from))?;
+        let first = current.as_ref().map_or(keys::FIRST_INDEX, |first| &first.place.name).to_vec();
+        let mut sheets = self.fences.walk(&first, &range.until);
         while found.len() < limit {
-            let next = match sheets.next() {
-                Some(entry) => Some(self.found(entry)?),
-                None => None,
-            };
+            let next = sheets.next().transpose()?;
             if let Some(current) = current {
-                let until = next.as_ref().map_or(&range.until[..], |next| &next.fence[..]);
+                let until = next.as_ref().map_or(&range.until[..], |next| &next.place.fence[..]);
                 let entries = current.entries(&range.from, Some(until))?;
                 found.extend(entries.shared().take(limit - found.len()));
             }
@@ -119,17 +108,17 @@ impl Sheets {
         let mut found = Vec::with_capacity(limit.min(ENTRIES));
         let mut until = Bytes::copy_from_slice(&range.until);
         while found.len() < limit {
-            let Some(sheet) = self.last(Bound::Excluded(&until))? else { break };
+            let Some(sheet) = self.fences.last(Bound::Excluded(&until))? else { break };
             // One that came to lie between since may have taken over what this one has no more.
-            if self.next(&sheet.fence)?.is_some_and(|next| next < until) {
+            if self.fences.next(&sheet.place.name)?.is_some_and(|next| next.fence < until) {
                 continue;
             }
             let entries = sheet.entries(&range.from, Some(&until))?;
             found.extend(entries.shared().rev().take(limit - found.len()));
-            if sheet.fence[..] <= range.from[..] {
+            if sheet.place.fence[..] <= range.from[..] {
                 break;
             }
-            until = sheet.fence;
+            until = sheet.place.fence;
         }
         Ok(found)
     }
@@ -138,13 +127,14 @@ impl Sheets {
     pub fn apply(&self, changes: &[Change<'_>], flush: impl Fn() -> Result<()>) -> Result<()> {
         let mut rest = changes;
         while let Some((first, _)) = rest.first() {
-            let sheet = self.last(Bound::Included(first))?.unwrap_or_else(Found::none);
-            let next = self.next(&sheet.fence)?;
-            let is_here = |(key, _): &Change<'_>| next.as_ref().is_none_or(|next| *key < next);
+            let sheet = self.fences.last(Bound::Included(first))?.unwrap_or_else(Found::none);
+            let next = self.fences.next(&sheet.place.name)?;
+            let is_here = |(key, _): &Change<'_>| next.as_ref().is_none_or(|n| **key < n.fence);
             let (here, others) = rest.split_at(rest.partition_point(is_here));
             if !self.change(&sheet, next.as_ref(), here)? {
-                // It drags along too much that its neighbours may need after a crash.
+                // What a crash may bring back, or take away, has to be settled first.
                 flush()?;
+                self.fences.flushed();
                 self.fresh.lock().clear();
                 continue;
             }
@@ -153,68 +143,90 @@ impl Sheets {
         Ok(())
     }
 
-    /// Changes a sheet that ends at `next`; false: not as long as its neighbours are not durable.
-    fn change(&self, sheet: &Found, next: Option<&Bytes>, changes: &[Change<'_>]) -> Result<bool> {
-        let is_backed = next.is_some_and(|next| self.fresh.lock().contains(&next[..]));
-        let until = next.map(|next| &next[..]);
+    /// Changes a sheet that ends at `next`; false: not as long as what was done is not durable.
+    fn change(&self, sheet: &Found, next: Option<&Place>, changes: &[Change<'_>]) -> Result<bool> {
+        let is_backed = next.is_some_and(|next| self.fresh.lock().contains(&next.name));
+        let until = next.map(|next| &next.fence[..]);
         let old = sheet.entries(b"", if is_backed { None } else { until })?;
         let live = merged(&old, until, changes);
-        let parts = cut(&live, &old, changes);
+        let parts = self.parts(sheet, next, &live, is_growing(&old, changes));
+        if !parts.iter().all(|(place, _)| self.fences.is_settled(place)) {
+            return Ok(false);
+        }
         let mut sheets = Vec::with_capacity(parts.len());
         // From the last to the first: until the first is written, it has all that the others have.
-        let mut end = until.map(<[u8]>::to_vec);
-        for (number, entries) in parts.iter().enumerate().rev() {
-            let fence = match number {
-                0 => sheet.fence.to_vec(),
-                _ => fence(parts[number - 1].last(), entries.first()),
-            };
-            let new = backed(entries, &old, end.as_deref());
+        let mut end = until;
+        for (place, entries) in parts.iter().rev() {
+            let new = backed(&place.fence, entries, &old, end);
             if is_backed && new.len() > PIECE {
                 return Ok(false);
             }
-            end = Some(fence.clone());
-            sheets.push((fence, new));
+            end = Some(&place.fence);
+            sheets.push((place, new));
         }
-        if live.is_empty() && sheet.fence != keys::FIRST_INDEX {
-            self.emptied.lock().insert(sheet.fence.to_vec());
+        if live.is_empty() && *sheet.place.fence != *keys::FIRST_INDEX {
+            self.emptied.lock().insert(sheet.place.name.clone());
         }
-        for (fence, new) in sheets {
-            if fence != sheet.fence {
-                self.fresh.lock().insert(fence.clone());
+        for (place, new) in sheets {
+            if *place != sheet.place {
+                self.fresh.lock().insert(place.name.clone());
             } else if new == sheet.sheet {
                 continue;
             }
-            self.set(&fence, Some(&new))?;
+            self.fences.put(place, &new)?;
         }
         Ok(true)
+    }
+
+    /// Entries of a sheet as they go into one again, or into several, and where those lie.
+    fn parts<'a, 'e>(
+        &self,
+        sheet: &Found,
+        next: Option<&Place>,
+        live: &'a [Entry<'e>],
+        is_growing: bool,
+    ) -> Vec<(Place, &'a [Entry<'e>])> {
+        let cut = cut(&sheet.place.fence, live, is_growing);
+        let mut parts = vec![(sheet.place.clone(), cut[0])];
+        for number in 1..cut.len() {
+            let fence = fence(cut[number - 1].last(), cut[number].first());
+            // Where all comes behind what was there, more is likely to.
+            let more = if is_growing { GROWTH } else { (cut.len() - number) as u128 };
+            match Place::between(&parts[number - 1].0, fence, next, more) {
+                Some(place) => parts.push((place, cut[number])),
+                None => return vec![(sheet.place.clone(), live)],
+            }
+        }
+        parts
     }
 
     /// All that was applied is durable. Sheets that hold nothing go, unless they or the one before
     /// them still have what others took over: that goes first, and durably.
     pub fn flushed(&self) -> Result<()> {
         self.fresh.lock().clear();
+        self.fences.flushed();
         let emptied = std::mem::take(&mut *self.emptied.lock());
         let mut trimmed = BTreeSet::new();
-        for fence in emptied {
-            let sheet = self.last(Bound::Included(&fence))?.filter(|sheet| sheet.fence == fence);
-            let before = self.last(Bound::Excluded(&fence))?;
+        for name in emptied {
+            let (sheet, before) = (self.fences.named(&name)?, self.fences.before(&name)?);
             let (Some(sheet), Some(before)) = (sheet, before) else { continue };
-            let next = self.next(&fence)?;
-            if sheet.entries(b"", next.as_deref())?.len() > 0 {
+            let next = self.fences.next(&name)?;
+            let until = next.as_ref().map(|next| &next.fence[..]);
+            if sheet.entries(b"", until)?.len() > 0 {
                 continue;
             }
-            let mut is_settled = !trimmed.contains(&before.fence);
-            for (sheet, end) in [(&before, Some(&fence[..])), (&sheet, next.as_deref())] {
+            let mut is_settled = !trimmed.contains(&before.place.name);
+            for (sheet, end) in [(&before, Some(&sheet.place.fence[..])), (&sheet, until)] {
                 if self.trim(sheet, end)? {
-                    trimmed.insert(sheet.fence.clone());
+                    trimmed.insert(sheet.place.name.clone());
                     is_settled = false;
                 }
             }
             if is_settled {
                 self.removals.fetch_add(1, SeqCst);
-                self.set(&fence, None)?;
+                self.fences.remove(&sheet.place)?;
             } else {
-                self.emptied.lock().insert(fence);
+                self.emptied.lock().insert(name);
             }
         }
         Ok(())
@@ -227,58 +239,30 @@ impl Sheets {
         else {
             return Ok(false);
         };
-        let mut writer = Writer::new();
+        let mut writer = Writer::new(&sheet.place.fence);
         let kept = entries.iter().take_while(|(key, _)| *key < end);
         kept.for_each(|(key, value)| writer.push(key, value));
-        self.set(&sheet.fence, Some(&writer.finish()))?;
+        self.fences.put(&sheet.place, &writer.finish())?;
         Ok(true)
-    }
-
-    fn set(&self, fence: &[u8], sheet: Option<&[u8]>) -> Result<()> {
-        self.values.set(fence, sheet, self.writes.fetch_add(1, SeqCst))
-    }
-
-    /// The last sheet whose fence is not beyond `bound`.
-    fn last(&self, bound: Bound<&[u8]>) -> Result<Option<Found>> {
-        let mut sheets = self.values.tree.range::<&[u8], _>((Bound::Unbounded, bound));
-        sheets.next_back().map(|entry| self.found(entry)).transpose()
-    }
-
-    fn next(&self, fence: &[u8]) -> Result<Option<Bytes>> {
-        let bounds = (Bound::Excluded(fence), Bound::Unbounded);
-        let next = self.values.tree.range::<&[u8], _>(bounds).next();
-        let key = next.transpose().map_err(broken)?.map(|(key, _)| key);
-        Ok(key.map(|key| Bytes::copy_from_slice(&key)))
-    }
-
-    fn found(&self, entry: sled::Result<(sled::IVec, sled::IVec)>) -> Result<Found> {
-        let (fence, sheet) = entry.map_err(broken)?;
-        // One that is gone by now held nothing.
-        let sheet = self.values.whole(&fence, sheet)?.unwrap_or_default();
-        Ok(Found { fence: Bytes::copy_from_slice(&fence), sheet })
     }
 }
 
 impl Found {
     /// What lies before all others, as long as nothing does.
     fn none() -> Self {
-        Self { fence: Bytes::from_static(keys::FIRST_INDEX), sheet: Bytes::new() }
+        Self { place: Place::first(), sheet: Bytes::new() }
     }
 
     fn entries(&self, from: &[u8], until: Option<&[u8]>) -> Result<Entries> {
-        Entries::read(&self.sheet, from, until).map_err(|Damaged| {
-            Error::Broken(format!(
-                "index entries of the state from {} on are damaged",
-                self.fence.escape_ascii()
-            ))
-        })
+        let read = Entries::read(&self.place.fence, &self.sheet, from, until);
+        read.map_err(|Damaged| fences::damaged(&self.place.name))
     }
 }
 
 /// A sheet of these entries, and behind them what those from `end` on would take along if they were
 /// lost, as far as `old` has it.
-fn backed(entries: &[Entry<'_>], old: &Entries, end: Option<&[u8]>) -> Vec<u8> {
-    let mut writer = Writer::new();
+fn backed(fence: &[u8], entries: &[Entry<'_>], old: &Entries, end: Option<&[u8]>) -> Vec<u8> {
+    let mut writer = Writer::new(fence);
     entries.iter().for_each(|(key, value)| writer.push(key, value));
     let beyond = old.iter().filter(|(key, _)| end.is_some_and(|end| *key >= end));
     beyond.for_each(|(key, value)| writer.push(key, value));
@@ -302,47 +286,50 @@ fn merged<'a>(old: &'a Entries, until: Option<&[u8]>, changes: &[Change<'a>]) ->
     merged
 }
 
-/// Entries as they go into one sheet, or several.
-fn cut<'a, 'e>(
-    live: &'a [Entry<'e>],
-    old: &Entries,
-    changes: &[Change<'_>],
-) -> Vec<&'a [Entry<'e>]> {
-    let bytes = |entries: &[Entry<'_>]| entries.iter().map(size).sum::<usize>();
-    if live.len() <= ENTRIES && bytes(live) <= BYTES {
+/// Does all that is new come behind what was there?
+fn is_growing(old: &Entries, changes: &[Change<'_>]) -> bool {
+    changes.first().is_some_and(|(key, _)| old.last_key().is_none_or(|last| **key > *last))
+}
+
+/// Entries as they go into one sheet, or several; at least one.
+fn cut<'a, 'e>(fence: &[u8], live: &'a [Entry<'e>], is_growing: bool) -> Vec<&'a [Entry<'e>]> {
+    let at_most = |(key, value): &Entry<'_>| key.len() + value.len() + OVERHEAD;
+    if live.len() <= ENTRIES && live.iter().map(at_most).sum::<usize>() <= BYTES {
         return vec![live];
     }
-    // Where all that is new comes behind what was there, what was there stays together.
-    let grows =
-        changes.first().is_some_and(|(key, _)| old.last_key().is_none_or(|last| **key > *last));
-    let count = if grows { ENTRIES } else { live.len().div_ceil(live.len().div_ceil(AFTER_CUT)) };
-    let room = if grows { BYTES } else { BYTES / 2 };
-    let mut sheets = Vec::new();
-    let mut rest = live;
-    while !rest.is_empty() {
-        let mut bytes = 0;
-        let fits = |entry: &&Entry<'_>| {
-            let is_first = bytes == 0;
-            bytes += size(entry);
-            is_first || bytes <= room
-        };
-        let (sheet, others) = rest.split_at(rest.iter().take(count).take_while(fits).count());
-        sheets.push(sheet);
-        rest = others;
+    let sizes = sizes(fence, live);
+    if live.len() <= ENTRIES && sizes.iter().sum::<usize>() <= BYTES {
+        return vec![live];
     }
+    // What was there stays together where it isn't added to.
+    let even = live.len().div_ceil(live.len().div_ceil(AFTER_CUT));
+    let (count, room) = if is_growing { (ENTRIES, BYTES) } else { (even, BYTES / 2) };
+    let mut sheets = Vec::new();
+    let (mut begin, mut bytes) = (0, 0);
+    for (at, size) in sizes.into_iter().enumerate() {
+        bytes += size;
+        if at > begin && (bytes > room || at - begin == count) {
+            sheets.push(&live[begin..at]);
+            (begin, bytes) = (at, size);
+        }
+    }
+    sheets.push(&live[begin..]);
     sheets
 }
 
-/// About what an entry takes, at most.
-fn size((key, value): &Entry<'_>) -> usize {
-    key.len() + value.len() + 4
+/// About what entries take in a sheet.
+fn sizes(fence: &[u8], live: &[Entry<'_>]) -> Vec<usize> {
+    let before = std::iter::once(fence).chain(live.iter().map(|(key, _)| *key));
+    let size = |(before, (key, value)): (&[u8], &Entry<'_>)| {
+        key.len() - shared(before, key) + value.len() + OVERHEAD
+    };
+    before.zip(live).map(size).collect()
 }
 
 /// The shortest key that is behind `before` and not behind `first`.
 fn fence(before: Option<&Entry<'_>>, first: Option<&Entry<'_>>) -> Vec<u8> {
     let (before, first) = (before.map_or(&[][..], |e| e.0), first.map_or(&[][..], |e| e.0));
-    let shared = before.iter().zip(first).take_while(|(a, b)| a == b).count();
-    first[..first.len().min(shared + 1)].to_vec()
+    first[..first.len().min(shared(before, first) + 1)].to_vec()
 }
 
 #[cfg(test)]

@@ -9,10 +9,14 @@ use crate::store::Range;
 use crate::store::Result;
 use crate::store::layers::after;
 
-/// Larger values make sled's nodes overflow into unsynced files.
+/// What a key and its value may take together: sled has up to 16 in a node, and a node of more than
+/// 128 KiB goes to a file that nobody syncs.
 pub const PIECE: usize = 7_000;
-/// A value of this length stands for pieces: its first bytes say how many bytes, and which pieces.
-const CUT: usize = PIECE + 1;
+/// A value that begins so stands for pieces: what follows says how many bytes, and which pieces.
+const HEAD: u8 = 0xff;
+const HEAD_BYTES: usize = 17;
+/// What the name of a piece has beyond its key.
+const PIECE_NUMBERS: usize = 12;
 
 /// Keys of several such trees may not be the same: their pieces lie in one tree.
 pub struct Values {
@@ -54,14 +58,14 @@ impl Values {
     /// of a key.
     pub fn set(&self, key: &[u8], value: Option<&[u8]>, position: u64) -> Result<()> {
         let old = match value {
-            Some(value) if value.len() > PIECE => {
+            Some(value) if key.len() + value.len() > PIECE || is_head(value) => {
                 let head = self.cut(key, value, position)?;
                 self.tree.insert(key, head)
             }
             Some(value) => self.tree.insert(key, value),
             None => self.tree.remove(key),
         };
-        match old.map_err(broken)?.filter(|old| old.len() == CUT) {
+        match old.map_err(broken)?.filter(|old| is_head(old)) {
             Some(old) => self.drop_pieces(key, &old, position),
             None => Ok(()),
         }
@@ -69,22 +73,23 @@ impl Values {
 
     /// Writes the pieces of a large value, and returns what stands for them.
     fn cut(&self, key: &[u8], value: &[u8], position: u64) -> Result<Vec<u8>> {
-        for (number, piece) in value.chunks(PIECE).enumerate() {
+        for (number, piece) in value.chunks(room(key)).enumerate() {
             let name = piece_name(key, position, number as u32);
             self.pieces.insert(name, piece).map_err(broken)?;
         }
-        let mut head = vec![0; CUT];
-        head[..8].copy_from_slice(&(value.len() as u64).to_be_bytes());
-        head[8..16].copy_from_slice(&position.to_be_bytes());
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        head.push(HEAD);
+        head.extend_from_slice(&(value.len() as u64).to_be_bytes());
+        head.extend_from_slice(&position.to_be_bytes());
         Ok(head)
     }
 
     fn drop_pieces(&self, key: &[u8], head: &[u8], unless: u64) -> Result<()> {
-        let (bytes, position) = read_head(head);
+        let (bytes, position) = read_head(key, head)?;
         if position == unless {
             return Ok(());
         }
-        for number in 0..bytes.div_ceil(PIECE) {
+        for number in 0..bytes.div_ceil(room(key)) {
             self.pieces.remove(piece_name(key, position, number as u32)).map_err(broken)?;
         }
         Ok(())
@@ -95,13 +100,13 @@ impl Values {
     /// The applier may replace a value between the look at its head and the look at its pieces.
     /// Then what it put there counts: whoever may not see that has its own version in the window.
     pub fn whole(&self, key: &[u8], mut value: IVec) -> Result<Option<Bytes>> {
-        while value.len() == CUT {
-            let (bytes, position) = read_head(&value);
+        while is_head(&value) {
+            let (bytes, position) = read_head(key, &value)?;
             if let Some(whole) = self.pieces_of(key, bytes, position)? {
                 return Ok(Some(whole));
             }
             let Some(now) = self.tree.get(key).map_err(broken)? else { return Ok(None) };
-            if now.len() == CUT && read_head(&now).1 == position {
+            if is_head(&now) && read_head(key, &now)?.1 == position {
                 return Err(lost_piece(key));
             }
             value = now;
@@ -111,7 +116,7 @@ impl Values {
 
     fn pieces_of(&self, key: &[u8], bytes: usize, position: u64) -> Result<Option<Bytes>> {
         let mut whole = Vec::with_capacity(bytes);
-        for number in 0..bytes.div_ceil(PIECE) {
+        for number in 0..bytes.div_ceil(room(key)) {
             let name = piece_name(key, position, number as u32);
             let Some(piece) = self.pieces.get(name).map_err(broken)? else { return Ok(None) };
             whole.extend_from_slice(&piece);
@@ -121,7 +126,8 @@ impl Values {
 
     fn owns(&self, key: &[u8], position: u64) -> Result<bool> {
         let owner = self.tree.get(key).map_err(broken)?;
-        Ok(owner.is_some_and(|head| head.len() == CUT && read_head(&head).1 == position))
+        let Some(head) = owner.filter(|value| is_head(value)) else { return Ok(false) };
+        Ok(read_head(key, &head)?.1 == position)
     }
 }
 
@@ -144,7 +150,8 @@ pub fn sweep(trees: [&Values; 2]) -> Result<usize> {
 }
 
 fn piece_name(key: &[u8], position: u64, number: u32) -> Vec<u8> {
-    let mut name = key.to_vec();
+    let mut name = Vec::with_capacity(key.len() + PIECE_NUMBERS);
+    name.extend_from_slice(key);
     name.extend_from_slice(&position.to_be_bytes());
     name.extend_from_slice(&number.to_be_bytes());
     name
@@ -156,10 +163,20 @@ fn split_piece_name(name: &[u8]) -> Option<(&[u8], u64)> {
     Some((key, u64::from_be_bytes(*position)))
 }
 
+/// How much of a value a piece of it holds.
+fn room(key: &[u8]) -> usize {
+    PIECE.saturating_sub(key.len() + PIECE_NUMBERS).max(PIECE / 7)
+}
+
+fn is_head(value: &[u8]) -> bool {
+    value.first() == Some(&HEAD)
+}
+
 /// Length of the value and position of its pieces.
-fn read_head(head: &[u8]) -> (usize, u64) {
-    let read = |at: usize| u64::from_be_bytes(head[at..at + 8].try_into().expect("CUT is longer"));
-    (read(0) as usize, read(8))
+fn read_head(key: &[u8], head: &[u8]) -> Result<(usize, u64)> {
+    let numbers = head[1..].as_chunks().0;
+    let [bytes, position] = *numbers else { return Err(lost_piece(key)) };
+    Ok((u64::from_be_bytes(bytes) as usize, u64::from_be_bytes(position)))
 }
 
 fn lost_piece(key: &[u8]) -> Error {

@@ -36,7 +36,7 @@ impl Bench {
 
     fn keep(&self) {
         let pieces = self.db.open_tree("pieces").unwrap();
-        *self.durable.lock() = (content(&self.sheets.values.tree), content(&pieces));
+        *self.durable.lock() = (content(&self.sheets.values().tree), content(&pieces));
     }
 
     /// Makes all durable so far; what follows (sheets that go) may be lost.
@@ -47,7 +47,7 @@ impl Bench {
 
     /// The process ends, and of what was written since the last flush only some is there again.
     fn crash(&mut self, is_lost: impl Fn(usize) -> bool) {
-        let tree = &self.sheets.values.tree;
+        let tree = &self.sheets.values().tree;
         let now = content(tree);
         let (durable, pieces) = std::mem::take(&mut *self.durable.lock());
         let fences: BTreeSet<_> = durable.keys().chain(now.keys()).cloned().collect();
@@ -101,7 +101,8 @@ fn everything() -> Range {
 fn key() -> impl Strategy<Value = Bytes> {
     let short = (0u16..600).prop_map(|n| format!("{n:05}/of a record").into_bytes());
     let long = (0u8..3, 1usize..9_000).prop_map(|(n, length)| vec![b'0' + n; length]);
-    prop_oneof![60 => short, 1 => long]
+    let alike = (0u8..2, 0u16..400).prop_map(|(n, number)| beginning(n, number));
+    prop_oneof![60 => short, 1 => long, 20 => alike]
         .prop_map(|end| Bytes::from([keys::FIRST_INDEX, &end[..]].concat()))
 }
 
@@ -114,12 +115,20 @@ fn round() -> impl Strategy<Value = Round> {
     prop::collection::btree_map(key(), value, 0..300)
 }
 
+/// One of many that differ far behind where a fence is cut.
+fn beginning(n: u8, number: u16) -> Vec<u8> {
+    let mut key = vec![b'0' + n; 700];
+    key.extend_from_slice(format!("{number:05}/of a record").as_bytes());
+    key
+}
+
 /// A run of neighbours that come or go together.
 fn stretch() -> impl Strategy<Value = Round> {
-    (0u16..600, 0u16..300, any::<bool>()).prop_map(|(from, count, comes)| {
+    (0u16..600, 0u16..300, any::<bool>(), 0u8..3).prop_map(|(from, count, comes, kind)| {
         let key = |n: u16| {
-            let name = format!("{n:05}/of a record");
-            Bytes::from([keys::FIRST_INDEX, name.as_bytes()].concat())
+            let short = || format!("{n:05}/of a record").into_bytes();
+            let name = if kind == 2 { short() } else { beginning(kind, n) };
+            Bytes::from([keys::FIRST_INDEX, &name[..]].concat())
         };
         let value = comes.then(|| Bytes::from_static(b"of a record"));
         (from..from + count).map(|n| (key(n), value.clone())).collect()
@@ -187,21 +196,56 @@ fn what_is_emptied_goes() {
     let key = |n: u32| Bytes::from([keys::FIRST_INDEX, &n.to_be_bytes()].concat());
     let all: Round = (0..5_000).map(|n| (key(n), Some(Bytes::new()))).collect();
     bench.apply(&all);
-    let many = content(&bench.sheets.values.tree).len();
+    let many = content(&bench.sheets.values().tree).len();
     assert!((5_000 / ENTRIES..2 * 5_000 / ENTRIES).contains(&many), "{many}");
     bench.sheets.flushed().unwrap();
     let gone: Round = (0..4_990).map(|n| (key(n), None)).collect();
     bench.apply(&gone);
     (0..3).for_each(|_| bench.sheets.flushed().unwrap());
-    let left = content(&bench.sheets.values.tree);
+    let left = content(&bench.sheets.values().tree);
     assert!(left.len() <= 3, "{left:?}");
     assert_eq!(bench.sheets.scan(&everything(), Order::Forward, 100).unwrap().len(), 10);
 }
 
+/// Texts that begin alike are in sheets of the same size as others, wherever they come in between,
+/// and nothing in sled becomes as long as they are.
+#[test]
+fn long_keys_that_begin_alike_are_cut_apart() {
+    let key = |n: u16| Bytes::from([keys::FIRST_INDEX, &beginning(7, n)[..]].concat());
+    let scattered = (0..4_000u16).map(|n| n.wrapping_mul(40_503) % 8_000);
+    let orders: [Vec<u16>; 3] = [
+        (0..4_000).collect(),
+        (0..4_000).rev().collect(),
+        // Between two that are there already.
+        [0, 9_999].into_iter().chain((1..2_000).rev()).chain(scattered).collect(),
+    ];
+    for order in orders {
+        let bench = Bench::new();
+        for n in &order {
+            bench.apply(&Round::from([(key(*n), Some(Bytes::new()))]));
+        }
+        let all: BTreeSet<u16> = order.into_iter().collect();
+        let sheets = content(&bench.sheets.values().tree);
+        assert!(sheets.len() < all.len() / 12, "{} sheets of {}", sheets.len(), all.len());
+        assert!(sheets.iter().all(|(name, value)| name.len() + value.len() < PIECE));
+        let model = all.into_iter().map(|n| (key(n), Bytes::new())).collect();
+        bench.assert_like(&model, &everything());
+    }
+}
+
 #[test]
 fn reader_beside_the_applier_misses_nothing_that_stays() {
+    reads_beside(b"");
+}
+
+#[test]
+fn reader_of_long_keys_beside_the_applier_misses_nothing_that_stays() {
+    reads_beside(&[7; 600]);
+}
+
+fn reads_beside(beginning: &[u8]) {
     let bench = Bench::new();
-    let key = |n: u32| Bytes::from([keys::FIRST_INDEX, &n.to_be_bytes()].concat());
+    let key = |n: u32| Bytes::from([keys::FIRST_INDEX, beginning, &n.to_be_bytes()].concat());
     let put = |n: u32| (key(n), Some(Bytes::new()));
     bench.apply(&(0..4_000).step_by(10).map(put).collect());
     std::thread::scope(|scope| {
@@ -224,7 +268,7 @@ fn reader_beside_the_applier_misses_nothing_that_stays() {
                     found.reverse();
                 }
                 assert!(found.is_sorted_by(|a, b| a < b));
-                let number = |key: &Bytes| u32::from_be_bytes(key[1..].try_into().unwrap());
+                let number = |key: &Bytes| u32::from_be_bytes(*key.last_chunk().unwrap());
                 assert_eq!(found.iter().filter(|key| number(key) % 10 == 0).count(), 400);
             }
         }
