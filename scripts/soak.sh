@@ -17,4 +17,4 @@ else
     cargo run --quiet --release --manifest-path tests/fuzz/Cargo.toml --target-dir target/fuzz --bin long -- $((seconds * 4)) "$RANDOM"
 fi
 export HOLDALL_SOAK=1
-cargo test --locked --release --quiet -- --nocapture --test-threads=1 kill power faults growth model simulation
+cargo test --locked --release --quiet -- --nocapture --test-threads=1 kill power faults full growth model simulation

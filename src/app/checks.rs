@@ -130,6 +130,7 @@ fn database(app: &App) -> Outcome {
         tracing::error!(cause, "the store takes no writes until it is opened anew");
         return Err(Problem::degraded(details, "the store takes no writes"));
     }
+    store.look_for_room();
     if store.stats().read_only {
         return Err(Problem::degraded(details, "the store takes no writes: the disk is full"));
     }

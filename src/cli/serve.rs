@@ -29,7 +29,7 @@ use crate::telemetry::logs;
 use crate::telemetry::process::{max_files, raise_max_files};
 
 /// Exit code of a store that must stop.
-const HALTED: i32 = 70;
+pub const HALTED: i32 = 70;
 /// Files that are open beside connections: the store, the logs, the control socket, the site's.
 const OWN_FILES: usize = 128;
 

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use crate::cli::Result;
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
+use crate::cli::serve::HALTED;
 use crate::config;
 use crate::domain::derive::Derive;
 use crate::store::{Home, Options, Store};
@@ -16,9 +17,10 @@ use crate::store::{Home, Options, Store};
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check journal, base, and every record, index entry and count. Exit code 1 if anything is
-    /// wrong.
+    /// wrong, or was and had to be mended before it could be checked.
     Check(Where),
-    /// Make the state anew from base and journal. The old one is set aside, not deleted.
+    /// Make the state anew from base and journal, if those are sound. The old one is set aside, not
+    /// deleted.
     Rebuild(Where),
 }
 
@@ -37,6 +39,10 @@ impl Command {
                 if let Home::Files(path) = &options.home {
                     Store::forget_state(path)?;
                 }
+                writeln!(
+                    out,
+                    "the old state is set aside, as `state.old-1` in the data directory"
+                )?;
                 check(&options, out)
             }
         }
@@ -53,7 +59,15 @@ impl Where {
         if !path.join("FORMAT").exists() {
             return Err(Failure::refused(format!("there is no store in {}", path.display())));
         }
-        Ok(Options::new(Home::Files(path), Arc::new(Derive)))
+        Ok(Options {
+            // A check changes no more than it has to.
+            makes_bases: false,
+            on_fatal: Arc::new(|cause| {
+                eprintln!("error: {cause}");
+                std::process::exit(HALTED);
+            }),
+            ..Options::new(Home::Files(path), Arc::new(Derive))
+        })
     }
 }
 
@@ -66,11 +80,18 @@ fn check(options: &Options, out: &mut dyn Write) -> Result {
         "{} groups of the journal, {} bases, {} keys, {} index entries and counts",
         report.groups, report.bases, report.keys, report.derived
     )?;
-    for problem in &report.problems {
+    let mended = store.mended();
+    for problem in mended.as_deref().into_iter().chain(report.problems()) {
         writeln!(out, "wrong: {problem}")?;
     }
-    if report.problems.is_empty() {
-        return Ok(writeln!(out, "all is well")?);
-    }
-    Err(Failure::failed("the store is not sound; `holdall store rebuild` makes the state anew"))
+    Err(Failure::failed(match (&report.unreliable[..], &report.wrong[..], mended) {
+        ([], [], None) => return Ok(writeln!(out, "all is well")?),
+        ([], [], Some(_)) => "the store was not sound; it is now",
+        ([], _, _) => "the state is not sound; `holdall store rebuild` makes it anew",
+        (_, [], _) => {
+            "base and journal do not add up to the state, which has everything: \
+             `holdall serve` makes a new base of it"
+        }
+        (_, _, _) => "neither the state nor base and journal are sound; restore a backup",
+    }))
 }

@@ -152,6 +152,7 @@ fn of_store(error: store::Error) -> Envelope {
                 "No changes are taken just now.",
             )
         }
+        error @ store::Error::Damaged(_) => broken(&error.to_string()),
         store::Error::Broken(cause) => broken(&cause),
     }
 }

@@ -89,7 +89,7 @@ impl Shared {
                 self.end_snapshots_before(self.head.load(SeqCst));
             }
             let result = self.work(closing, &mut unclaimed, &mut claimed_at);
-            if let Err(error) = result {
+            if let Err(error) = self.told(result) {
                 // What is in the journal is committed; opening anew finds out what the state has.
                 self.fail(format!("the state cannot be written: {error}"));
                 return;
@@ -108,6 +108,9 @@ impl Shared {
         unclaimed: &mut Option<Applied>,
         claimed_at: &mut Instant,
     ) -> Result<()> {
+        if !self.has_room_for_state() {
+            return Ok(());
+        }
         while let Some(applied) = self.apply_round()? {
             *unclaimed = Some(applied);
             if !closing && !self.is_pressed() {

@@ -41,6 +41,16 @@ pub(super) enum Unreadable {
     Io(#[from] io::Error),
 }
 
+/// Is there any base in `directory`, whole or not?
+pub(super) fn is_any(directory: &Path) -> io::Result<bool> {
+    match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        entries => {
+            Ok(entries?.flatten().any(|e| e.path().extension().is_some_and(|x| x == "base")))
+        }
+    }
+}
+
 /// Bases in `directory`, oldest first. What an interrupted making left is removed if `tidy`.
 pub(super) fn list(directory: &Path, line: &[u8; 16], tidy: bool) -> io::Result<Vec<Base>> {
     let mut bases = Vec::new();
@@ -50,8 +60,9 @@ pub(super) fn list(directory: &Path, line: &[u8; 16], tidy: bool) -> io::Result<
             Some("tmp") if tidy => fs::remove_file(&path)?,
             Some("base") => {
                 let mut file = File::open(&path)?;
-                if let Ok(start) = read_header(&mut file, line) {
-                    bases.push(Base { start, bytes: file.metadata()?.len(), path });
+                match read_header(&mut file, line) {
+                    Ok(start) => bases.push(Base { start, bytes: file.metadata()?.len(), path }),
+                    Err(why) => tracing::warn!("a base cannot be used: {}: {why}", path.display()),
                 }
             }
             _ => {}
@@ -59,6 +70,17 @@ pub(super) fn list(directory: &Path, line: &[u8; 16], tidy: bool) -> io::Result<
     }
     bases.sort_by_key(|base| base.start.seq);
     Ok(bases)
+}
+
+/// Removes all that lies beside `base`.
+pub(super) fn remove_others(directory: &Path, base: &Base) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path != base.path {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes a base of what `page` tells: the entries behind a key, in order, until there are none.

@@ -34,7 +34,10 @@ pub struct Report {
     pub keys: u64,
     /// Index entries and counters that are as the primary keys say.
     pub derived: u64,
-    pub problems: Vec<String>,
+    /// Why base and journal cannot be relied on; then the state was not compared with them.
+    pub unreliable: Vec<String>,
+    /// What is wrong with the state.
+    pub wrong: Vec<String>,
 }
 
 type Content = BTreeMap<Bytes, Bytes>;
@@ -52,7 +55,7 @@ impl Store {
         Ok(report)
     }
 
-    /// What base and journal add up to at group `seq`; `None` without a home.
+    /// What base and journal add up to at group `seq`; `None` if they don't, or without a home.
     fn add_up(&self, seq: u64, report: &mut Report) -> Result<Option<Content>> {
         let Some(directory) = &self.shared.directory else { return Ok(None) };
         let line = directory.line();
@@ -67,7 +70,7 @@ impl Store {
             });
             match read {
                 Ok(()) => (start, report.bases) = (base.start, report.bases + 1),
-                Err(error) => report.problem(error.to_string()),
+                Err(error) => report.unreliable.push(error.to_string()),
             }
         }
         let mut first = None;
@@ -84,12 +87,13 @@ impl Store {
             Ok(())
         });
         if let Err(damage) = scanned {
-            report.problem(damage.to_string());
+            report.unreliable.push(damage.to_string());
         }
         if first.is_some_and(|first| first > start.seq + 1) {
-            report.problem("the journal begins too late to make up the state".to_owned());
+            let what = "the journal begins too late to make up the state";
+            report.unreliable.push(what.to_owned());
         }
-        Ok(Some(content))
+        Ok(report.unreliable.is_empty().then_some(content))
     }
 
     fn check_derived(&self, view: &View, report: &mut Report) -> Result<()> {
@@ -133,9 +137,14 @@ impl Store {
 }
 
 impl Report {
+    /// All that was found wrong, with base and journal or with the state.
+    pub fn problems(&self) -> Vec<&str> {
+        self.unreliable.iter().chain(&self.wrong).map(String::as_str).collect()
+    }
+
     fn problem(&mut self, what: String) {
-        if self.problems.len() < PROBLEMS {
-            self.problems.push(what);
+        if self.wrong.len() < PROBLEMS {
+            self.wrong.push(what);
         }
     }
 }
@@ -197,7 +206,7 @@ mod tests {
         store.make_base().unwrap();
         (0..200).for_each(|n| put(&store, &format!("R{:03}", n * 2), "blue b"));
         let report = store.check().unwrap();
-        assert_eq!(report.problems, [""; 0]);
+        assert_eq!(report.problems(), [""; 0]);
         assert_eq!((report.bases, report.keys, report.derived), (1, 300, 301));
         assert_eq!(report.groups, 400);
 
@@ -211,7 +220,7 @@ mod tests {
             (Bytes::from(&b"\x90cgreen\0R1"[..]), Some(Bytes::new())),
         ];
         state.apply(&wrong.into_iter().collect(), 0).unwrap();
-        let problems = store.check().unwrap().problems.join("\n");
+        let problems = store.check().unwrap().wrong.join("\n");
         for part in [
             "R008 is not as",
             "ghost was never",

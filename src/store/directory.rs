@@ -7,6 +7,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::store::base;
+use crate::store::journal::{self, Files};
 use crate::store::open::OpenError;
 
 /// What this program writes. It reads this format and those before it.
@@ -32,7 +34,7 @@ pub struct Directory {
 impl Directory {
     /// Makes the directory if there is none, locks it and reads its marker; refuses what it
     /// cannot serve before anything in it is touched.
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
+    pub fn open(path: &Path, segment_bytes: u64) -> Result<Self, OpenError> {
         let created = !path.exists();
         DirBuilder::new()
             .recursive(true)
@@ -45,8 +47,11 @@ impl Directory {
         let lock = lock(path)?;
         let (format, line) = match read_marker(path)? {
             Some(found) => found,
-            None => (FORMAT, create(path)?),
+            None => (FORMAT, create(path, segment_bytes)?),
         };
+        // Empty in a young store: copies of it may lack it.
+        let bases = DirBuilder::new().recursive(true).mode(0o700).create(path.join("base"));
+        bases.map_err(|error| OpenError::unusable(path, &error))?;
         Ok(Self { path: path.to_owned(), line, format, _lock: lock })
     }
 
@@ -224,7 +229,8 @@ fn read_marker(path: &Path) -> Result<Option<(u32, [u8; 16])>, OpenError> {
 }
 
 /// First use: what a creation that never finished left is set aside; the marker comes last.
-fn create(path: &Path) -> Result<[u8; 16], OpenError> {
+fn create(path: &Path, segment_bytes: u64) -> Result<[u8; 16], OpenError> {
+    refuse_lost_marker(path)?;
     for name in ["journal", "state", "base"] {
         set_aside(path, name, "half").map_err(|error| OpenError::io(&path.join(name), &error))?;
     }
@@ -235,8 +241,26 @@ fn create(path: &Path) -> Result<[u8; 16], OpenError> {
         let made = DirBuilder::new().mode(0o700).create(&name);
         made.map_err(|error| OpenError::unusable(&name, &error))?;
     }
+    // Before the marker: a store without a segment has lost its journal.
+    Files::create(&path.join("journal"), line, segment_bytes)
+        .map_err(|error| OpenError::unusable(&path.join("journal"), &error))?;
     write_marker(path, line).map_err(|error| OpenError::io(&path.join("FORMAT"), &error))?;
     Ok(line)
+}
+
+/// A creation that never finished has no groups: what has some is a store without its marker.
+fn refuse_lost_marker(path: &Path) -> Result<(), OpenError> {
+    let is_store = || -> io::Result<bool> {
+        Ok(base::is_any(&path.join("base"))? || journal::is_any(&path.join("journal"))?)
+    };
+    if is_store().map_err(|error| OpenError::io(path, &error))? {
+        let marker = path.join("FORMAT");
+        return Err(OpenError::Damaged(format!(
+            "{} is missing, but journal or base of a store are there",
+            marker.display()
+        )));
+    }
+    Ok(())
 }
 
 fn write_marker(path: &Path, line: [u8; 16]) -> io::Result<()> {
@@ -261,37 +285,41 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
+    fn open(path: &Path) -> Result<Directory, OpenError> {
+        Directory::open(path, 64 << 10)
+    }
+
     #[test]
     fn is_private_and_keeps_its_line() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("data");
-        let line = Directory::open(&path).unwrap().line();
+        let line = open(&path).unwrap().line();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
-        assert_eq!(Directory::open(&path).unwrap().line(), line);
+        assert_eq!(open(&path).unwrap().line(), line);
     }
 
     #[test]
     fn second_owner_is_told_who_holds_it() {
         let home = tempfile::tempdir().unwrap();
-        let first = Directory::open(home.path()).unwrap();
+        let first = open(home.path()).unwrap();
         let pid = Some(std::process::id());
         assert_eq!(holder(home.path()), pid);
-        match Directory::open(home.path()) {
+        match open(home.path()) {
             Err(OpenError::Locked { pid: found, .. }) => assert_eq!(found, pid),
             other => panic!("{other:?}"),
         }
         drop(first);
         assert_eq!(holder(home.path()), None);
-        Directory::open(home.path()).unwrap();
+        open(home.path()).unwrap();
     }
 
     #[test]
     fn newer_format_is_refused_and_left_as_it_was() {
         let home = tempfile::tempdir().unwrap();
-        drop(Directory::open(home.path()).unwrap());
+        drop(open(home.path()).unwrap());
         let newer = format!("holdall {} {:032x}\n", FORMAT + 1, 7);
         fs::write(home.path().join("FORMAT"), &newer).unwrap();
-        assert!(matches!(Directory::open(home.path()), Err(OpenError::Newer { .. })));
+        assert!(matches!(open(home.path()), Err(OpenError::Newer { .. })));
         assert_eq!(fs::read_to_string(home.path().join("FORMAT")).unwrap(), newer);
     }
 
@@ -300,14 +328,31 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir(home.path().join("journal")).unwrap();
         fs::write(home.path().join("journal/0000000001.segment"), b"torn").unwrap();
-        Directory::open(home.path()).unwrap();
+        open(home.path()).unwrap();
         assert!(home.path().join("journal.half-1/0000000001.segment").exists());
+    }
+
+    #[test]
+    fn store_that_lost_its_marker_is_left_as_it_is() {
+        let home = tempfile::tempdir().unwrap();
+        let journal = home.path().join("journal");
+        drop(crate::store::contract::in_files(home.path()));
+        fs::remove_file(home.path().join("FORMAT")).unwrap();
+        drop(open(home.path()).unwrap());
+        assert!(home.path().join("journal.half-1").exists(), "there was no group in it");
+
+        crate::store::contract::put(&crate::store::contract::in_files(home.path()), "R1", "red");
+        let segments = || fs::read_dir(&journal).unwrap().count();
+        let before = segments();
+        fs::remove_file(home.path().join("FORMAT")).unwrap();
+        assert!(matches!(open(home.path()), Err(OpenError::Damaged(_))));
+        assert_eq!(segments(), before);
     }
 
     #[test]
     fn marker_of_something_else_is_refused() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("FORMAT"), "tape 3").unwrap();
-        assert!(matches!(Directory::open(home.path()), Err(OpenError::Damaged(_))));
+        assert!(matches!(open(home.path()), Err(OpenError::Damaged(_))));
     }
 }

@@ -52,10 +52,23 @@ impl Store {
         Self { shared, applier: Mutex::default() }
     }
 
-    /// Sets the state in the data directory `path` aside: the next open makes it anew from base
-    /// and journal.
+    /// Sets the state in the data directory `path` aside: the next open makes it anew from base and
+    /// journal. Refused if those don't add up to it.
     pub fn forget_state(path: &Path) -> Result<(), OpenError> {
         load::forget_state(path)
+    }
+
+    /// What was wrong with the state when the store was opened, and had to be mended.
+    pub fn mended(&self) -> Option<String> {
+        self.shared.mended.lock().clone()
+    }
+
+    /// Looks whether the volume has room for writes, as the next writer would.
+    pub fn look_for_room(&self) {
+        // Whoever leads now looks for itself.
+        if let Some(mut core) = self.shared.core.try_lock() {
+            let _ = self.shared.check_space(&mut core);
+        }
     }
 
     /// All of the store as of now.

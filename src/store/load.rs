@@ -1,8 +1,9 @@
 //! Brings a state and a journal together when a store opens.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 
 use crate::store::base;
 use crate::store::batch::position;
@@ -11,9 +12,11 @@ use crate::store::directory::Directory;
 use crate::store::journal::frame::Writer;
 use crate::store::journal::{End, Files, Journal};
 use crate::store::open::{OpenError, Options};
+use crate::store::proof;
 use crate::store::replay::{self, Trouble};
 use crate::store::scrub;
 use crate::store::shared::{Parts, Shared};
+use crate::store::space;
 use crate::store::state::{Applied, Memory, Refused, Sled, State};
 
 /// A store without a home, starting from `state`.
@@ -44,7 +47,8 @@ pub(super) fn table(
 
 /// The store in the directory `path`.
 pub(super) fn files(options: &Options, path: &Path) -> Result<Arc<Shared>, OpenError> {
-    let directory = Directory::open(path)?;
+    let _watch = space::watch(options, path)?;
+    let directory = Directory::open(path, options.segment_bytes)?;
     scrub::make_way(&directory)?;
     if Sled::is_half_made(&directory.state()) {
         aside(&directory, "half")?;
@@ -53,40 +57,70 @@ pub(super) fn files(options: &Options, path: &Path) -> Result<Arc<Shared>, OpenE
         // The layout of states may change with the format; base and journal have everything.
         aside(&directory, "older")?;
     }
+    if let Some(why) = suspicion(&directory)? {
+        return anew(options, directory, &why);
+    }
     let state = match Sled::open(&directory.state(), options.cache_bytes) {
         Ok(state) => state,
         Err(Refused::Io(error)) => return Err(OpenError::Io(format!("the state: {error}"))),
-        Err(Refused::Damaged(why)) => {
-            tracing::warn!("the state is damaged and is made anew from the journal: {why}");
-            aside(&directory, "damaged")?;
-            fresh(&directory, options)?
-        }
+        Err(Refused::Damaged(why)) => return anew(options, directory, &why),
     };
     match bring_up(options, &directory, state) {
         Ok(loaded) => finish(loaded, options, directory),
         Err(Trouble::Refused(error)) => Err(error),
-        Err(Trouble::State(why)) => {
-            tracing::warn!("the state does not fit the journal and is made anew from it: {why}");
-            aside(&directory, "damaged")?;
-            let state = fresh(&directory, options)?;
-            match bring_up(options, &directory, state) {
-                Ok(loaded) => finish(loaded, options, directory),
-                Err(Trouble::Refused(error)) => Err(error),
-                Err(Trouble::State(why)) => Err(OpenError::Damaged(why)),
-            }
+        Err(Trouble::State(why)) => anew(options, directory, &why),
+    }
+}
+
+/// What was found wrong with the state while it was open, if it can be made anew. If it cannot,
+/// what is sound of it is served.
+fn suspicion(directory: &Directory) -> Result<Option<String>, OpenError> {
+    let Some(why) = Sled::suspicion(&directory.state()) else { return Ok(None) };
+    match proof::prove(directory) {
+        Ok(()) => Ok(Some(why)),
+        Err(OpenError::Damaged(what)) => {
+            tracing::error!("the state is damaged and cannot be made anew: {why}; {what}");
+            Ok(None)
         }
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes the state of base and journal, and keeps the one that is damaged for inspection.
+fn anew(options: &Options, directory: Directory, why: &str) -> Result<Arc<Shared>, OpenError> {
+    let kept = aside(&directory, "damaged")
+        .map_err(|error| OpenError::Damaged(format!("the state: {why}; {error}")))?;
+    let kept = kept.map_or_else(String::new, |path| format!("; it is kept as {}", path.display()));
+    let told =
+        format!("the state was damaged ({why}) and is made anew from base and journal{kept}");
+    tracing::warn!("{told}");
+    let state = fresh(&directory, options)?;
+    match bring_up(options, &directory, state) {
+        Ok(loaded) => {
+            let shared = finish(loaded, options, directory)?;
+            *shared.mended.lock() = Some(told);
+            Ok(shared)
+        }
+        Err(Trouble::Refused(error)) => Err(error),
+        Err(Trouble::State(why)) => Err(OpenError::Damaged(why)),
     }
 }
 
 /// Sets the state aside, so that the next open makes it anew from base and journal.
 pub(super) fn forget_state(path: &Path) -> Result<(), OpenError> {
-    let directory = Directory::open(path)?;
-    aside(&directory, "old")
+    let directory = Directory::open(path, u64::MAX)?;
+    aside(&directory, "old").map(drop)
 }
 
-fn aside(directory: &Directory, why: &str) -> Result<(), OpenError> {
-    let moved = directory.set_aside("state", why);
-    moved.map(drop).map_err(|error| OpenError::io(directory.path(), &error))
+/// Sets the state aside if it can be made anew, and removes the one that was set aside before for
+/// the same reason.
+fn aside(directory: &Directory, why: &str) -> Result<Option<PathBuf>, OpenError> {
+    proof::prove(directory)?;
+    let move_away = || {
+        directory.remove_aside("state", why)?;
+        directory.set_aside("state", why)
+    };
+    move_away().map_err(|error| OpenError::io(directory.path(), &error))
 }
 
 fn fresh(directory: &Directory, options: &Options) -> Result<Sled, OpenError> {
@@ -152,7 +186,9 @@ fn finish(
     let journal = journal.map_err(|error| OpenError::io(&path, &error))?;
     let bases = base::list(&directory.bases(), &directory.line(), true);
     let bases = bases.map_err(|error| OpenError::io(&directory.bases(), &error))?;
+    let is_trimmed = journal.first().is_some_and(|first| first > 1);
     let shared = shared(options, state, Some(directory), &applied);
+    shared.is_base_doubted.store(is_trimmed || !bases.is_empty(), SeqCst);
     *shared.base.lock() = bases.into_iter().next_back();
     let mut core = shared.core.lock();
     core.journal = Some(Journal::Files(journal));

@@ -29,6 +29,7 @@ mod model;
 mod open;
 mod packed;
 mod progress;
+mod proof;
 mod publish;
 mod replay;
 #[cfg(test)]
@@ -81,6 +82,9 @@ pub enum Error {
     TooLarge(String),
     #[error("store: {0}")]
     Broken(String),
+    /// What the disk has of the state is not what was written there.
+    #[error("the state is damaged: {0}")]
+    Damaged(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -143,7 +143,7 @@ fn history(home: Home, seed: u64) {
                     Store::forget_state(path).unwrap();
                 }
                 store = Store::open(options(home.clone())).unwrap();
-                assert_eq!(store.check().unwrap().problems, [""; 0]);
+                assert_eq!(store.check().unwrap().problems(), [""; 0]);
             }
             12 if home == Home::Memory => {
                 store = Store::from_mark(&store.mark().unwrap(), &options(Home::Memory));

@@ -44,6 +44,8 @@ pub struct Options {
     pub reserve_bytes: u64,
     /// A base is made when the journal since the last is larger than this, and than that base.
     pub base_bytes: u64,
+    /// Whether bases are made beside traffic, as they come due.
+    pub makes_bases: bool,
     /// Journal below a base is kept for history, this long and up to this size.
     pub retention_us: u64,
     pub retention_bytes: u64,
@@ -66,6 +68,7 @@ impl Options {
             segment_bytes: 16 << 20,
             reserve_bytes: 128 << 20,
             base_bytes: 64 << 20,
+            makes_bases: true,
             retention_us: 7 * 24 * 3600 * 1_000_000,
             retention_bytes: 1 << 30,
             on_fatal: Arc::new(|_| {}),

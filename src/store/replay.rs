@@ -17,6 +17,7 @@ use crate::store::journal::{self, Damage, End};
 use crate::store::keys;
 use crate::store::layers;
 use crate::store::open::OpenError;
+use crate::store::proof;
 use crate::store::shared::Shared;
 use crate::store::state::{Applied, State};
 use crate::store::tx::Tx;
@@ -48,11 +49,11 @@ pub(super) fn from_state(
 ) -> Result<(Applied, End), Trouble> {
     let mut replay = Replay::new(shared, applied, true);
     let end = replay.journal(directory)?;
-    if begins_behind(&end, &applied) && reaches_base(&end, directory)? {
+    if proof::begins_behind(&end, &applied) && reaches_base(&end, directory)? {
         // The journal was trimmed before the state claimed what it had.
         return Err(Trouble::State("the journal begins behind it".to_owned()));
     }
-    replay.fits(&end, &applied)?;
+    fits(&end, &applied)?;
     let applied = replay.finish()?;
     Ok((applied, end))
 }
@@ -69,7 +70,7 @@ pub(super) fn from_base(
     let (start, entries) = load_base(shared, directory)?;
     let mut replay = Replay::new(shared, start, false);
     let end = replay.journal(directory)?;
-    replay.fits(&end, &start)?;
+    fits(&end, &start)?;
     let is_new = replay.groups == 0 && start.seq == 0;
     replay.apply()?;
     if !is_new {
@@ -147,20 +148,6 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Is the journal whole from `start` on?
-    fn fits(&self, end: &End, start: &Applied) -> Result<(), Trouble> {
-        if end.last.as_ref().map_or(0, |head| head.seq) < start.seq {
-            return Err(damaged("the end of the journal is missing"));
-        }
-        if begins_behind(end, start) {
-            return Err(damaged("the journal begins too late to make up the state"));
-        }
-        if end.last.as_ref().is_some_and(|last| last.seq == start.seq && last.gid != start.gid) {
-            return Err(Trouble::State("it is of another history".to_owned()));
-        }
-        Ok(())
-    }
-
     fn frame(&mut self, frame: &Frame) -> Result<(), Error> {
         let head = &frame.head;
         if head.seq == self.applied.seq + 1 && head.prev != self.applied.gid {
@@ -200,31 +187,34 @@ impl<'a> Replay<'a> {
     }
 }
 
+/// Is the journal whole from `start` on, and of the same history?
+fn fits(end: &End, start: &Applied) -> Result<(), Trouble> {
+    proof::fits(end, start).map_err(|why| damaged(&why))?;
+    if end.last.as_ref().is_some_and(|last| last.seq == start.seq && last.gid != start.gid) {
+        return Err(Trouble::State("it is of another history".to_owned()));
+    }
+    Ok(())
+}
+
 /// Puts the entries of the newest base that can be read into the state; returns where it begins,
 /// and how many there are.
 fn load_base(shared: &Arc<Shared>, directory: &Directory) -> Result<(Applied, u64), Trouble> {
-    let refused = |error| Trouble::Refused(OpenError::io(&directory.bases(), &error));
-    let bases = base::list(&directory.bases(), &directory.line(), true).map_err(refused)?;
-    for base in bases.iter().rev() {
-        match load(shared, base, directory) {
-            Ok(entries) => return Ok((base.start, entries)),
-            Err(Unreadable::Damaged(why)) => tracing::warn!("a base cannot be used: {why}"),
-            Err(Unreadable::Io(error)) => return Err(refused(error)),
-        }
-    }
-    Ok((Applied::default(), 0))
-}
-
-fn load(shared: &Arc<Shared>, base: &Base, directory: &Directory) -> Result<u64, Unreadable> {
-    // Looked through first: half of a damaged one would be worse than none.
-    let mut entries = 0;
     let progress = &shared.options.progress;
     progress.begin("checking the base", 0);
-    base::read(base, &directory.line(), |_, _| {
-        entries += 1;
-        Ok(())
-    })?;
+    // Looked through first: half of a damaged one would be worse than none.
+    let Some((base, entries)) = proof::newest_base(directory).map_err(Trouble::Refused)? else {
+        return Ok((Applied::default(), 0));
+    };
     progress.begin("loading the base", entries);
+    load(shared, &base, directory).map_err(|error| match error {
+        Unreadable::Damaged(why) => Trouble::State(why),
+        Unreadable::Io(error) => Trouble::Refused(OpenError::io(&directory.bases(), &error)),
+    })?;
+    Ok((base.start, entries))
+}
+
+fn load(shared: &Arc<Shared>, base: &Base, directory: &Directory) -> Result<(), Unreadable> {
+    let progress = &shared.options.progress;
     let mut writes = Writes::new();
     let place = position::end_of(base.start.seq);
     let put = |writes: &mut Writes| {
@@ -236,8 +226,7 @@ fn load(shared: &Arc<Shared>, base: &Base, directory: &Directory) -> Result<u64,
         writes.insert(key, Some(value));
         if writes.len() >= BATCH_KEYS { put(&mut writes) } else { Ok(()) }
     })?;
-    put(&mut writes).map_err(Unreadable::Damaged)?;
-    Ok(entries)
+    put(&mut writes).map_err(Unreadable::Damaged)
 }
 
 fn empty(shared: &Arc<Shared>) -> Result<(), Error> {
@@ -278,16 +267,11 @@ fn derive_all(shared: &Arc<Shared>) -> Result<(), Error> {
     shared.state.apply(&writes, 0)
 }
 
-/// Are there groups missing between `start` and the first that the journal has?
-fn begins_behind(end: &End, start: &Applied) -> bool {
-    end.first.as_ref().is_some_and(|first| first.seq > start.seq + 1)
-}
-
 /// Is there a base that the journal goes on from?
 fn reaches_base(end: &End, directory: &Directory) -> Result<bool, Trouble> {
     let refused = |error| Trouble::Refused(OpenError::io(&directory.bases(), &error));
     let bases = base::list(&directory.bases(), &directory.line(), true).map_err(refused)?;
-    Ok(bases.iter().any(|base| !begins_behind(end, &base.start)))
+    Ok(bases.iter().any(|base| !proof::begins_behind(end, &base.start)))
 }
 
 fn number(count: u64) -> Bytes {

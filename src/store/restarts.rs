@@ -60,13 +60,13 @@ fn state_made_anew_of_base_and_trimmed_journal_equals_the_old_one() {
         put(&store, "R999", &format!("late {round}"));
         store.write(|tx| tx.delete(b"R001")).unwrap();
         let before = all(&store.snapshot(), b"");
-        assert_eq!(store.check().unwrap().problems, [""; 0]);
+        assert_eq!(store.check().unwrap().problems(), [""; 0]);
         drop(store);
         Store::forget_state(home.path()).unwrap();
         let store = Store::open(options.clone()).unwrap();
         assert_eq!(all(&store.snapshot(), b""), before);
         assert_derived(&store.snapshot());
-        assert_eq!(store.check().unwrap().problems, [""; 0]);
+        assert_eq!(store.check().unwrap().problems(), [""; 0]);
     }
 }
 
@@ -89,7 +89,7 @@ fn base_is_made_by_itself_when_the_journal_has_grown() {
         std::thread::sleep(std::time::Duration::from_millis(20));
         put(&store, "R000", "red");
     }
-    assert_eq!(store.check().unwrap().problems, [""; 0]);
+    assert_eq!(store.check().unwrap().problems(), [""; 0]);
 }
 
 #[test]
@@ -186,8 +186,82 @@ fn damaged_state_is_made_anew() {
     for hurt in damage {
         hurt();
         let store = in_files(home.path());
-        assert_eq!(store.check().unwrap().problems, [""; 0]);
+        assert_eq!(store.check().unwrap().problems(), [""; 0]);
         assert_eq!(all(&store.snapshot(), b""), before);
+    }
+}
+
+/// sled mends some damage by itself, by going back to what it was before.
+#[test]
+fn no_damaged_byte_of_the_state_leads_to_a_wrong_answer() {
+    let home = tempfile::tempdir().unwrap();
+    let (sound, hurt) = (home.path().join("sound"), home.path().join("hurt"));
+    let mut before = Vec::new();
+    for round in 0..4 {
+        let store = in_files(&sound);
+        for n in 0..1_500 {
+            let value = format!("c{} {}", n % 9, "y".repeat(100 + n * (round + 7) % 900));
+            put(&store, &format!("R{:04}", (n * 7 + round * 13) % 2_000), &value);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(600));
+        before = all(&store.snapshot(), b"");
+    }
+    let rounds = if std::env::var_os("HOLDALL_SOAK").is_some() { 3_000 } else { 50 };
+    for round in 0..rounds {
+        copy(&sound, &hurt);
+        let files = files(&hurt.join("state"));
+        let path = &files[random(files.len())];
+        let bytes = fs::read(path).unwrap();
+        // A byte that means something.
+        let places = (0..100).filter(|_| !bytes.is_empty());
+        let Some(at) = places.map(|_| random(bytes.len())).find(|at| bytes[*at] != 0) else {
+            continue;
+        };
+        flip(path, at as u64);
+        let told = format!("round {round}: byte {at} of {}", path.display());
+        let mut store = opened(&hurt).unwrap_or_else(|error| panic!("{told}: {error}"));
+        if let Err(error) = store.check() {
+            // Found when it was read: the next open mends it.
+            assert!(matches!(error, Error::Damaged(_)), "{told}: {error}");
+            assert!(store.broken().is_some(), "{told}");
+            drop(store);
+            store = opened(&hurt).unwrap();
+        }
+        assert_eq!(store.check().unwrap().problems(), [""; 0], "{told}");
+        assert!(all(&store.snapshot(), b"") == before, "{told}");
+    }
+}
+
+fn random(below: usize) -> usize {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).unwrap();
+    u64::from_ne_bytes(bytes) as usize % below.max(1)
+}
+
+/// Files that have something, the largest first.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort_by_key(|path| std::cmp::Reverse(fs::metadata(path).unwrap().len()));
+    found
+}
+
+fn copy(from: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    for path in files(from) {
+        let target = to.join(path.strip_prefix(from).unwrap());
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(path, target).unwrap();
+    }
+    for name in ["base", "state/blobs"] {
+        fs::create_dir_all(to.join(name)).unwrap();
     }
 }
 

@@ -12,6 +12,7 @@ use crate::store::directory::{self, Directory, sync_directory};
 use crate::store::home::Store;
 use crate::store::keys;
 use crate::store::open::{OpenError, Options};
+use crate::store::proof;
 use crate::store::state::Sled;
 
 /// Why the state was set aside.
@@ -109,6 +110,10 @@ pub(super) fn make_way(directory: &Directory) -> Result<(), OpenError> {
     let set_aside = || -> io::Result<()> {
         // Once: what is there since is new already, and a full disk must not fill with copies.
         if due(directory) == Some(Due::State) && !directory.has_aside("state", WHY)? {
+            if let Err(error) = proof::prove(directory) {
+                tracing::error!("what was erased is still in the state: {error}");
+                return Ok(());
+            }
             Sled::wait_until_free(&directory.state());
             directory.set_aside("state", WHY)?;
         }

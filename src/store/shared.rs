@@ -65,9 +65,13 @@ pub(super) struct Shared {
     pub recent: Recent,
     pub counters: Counters,
     pub directory: Option<Directory>,
+    /// What was wrong with the state when the store was opened.
+    pub mended: Mutex<Option<String>>,
     /// The newest base, and how much journal there may be before the next.
     pub base: Mutex<Option<Base>>,
     pub base_patience: AtomicU64,
+    /// Whether nobody looked yet if that base is whole.
+    pub is_base_doubted: AtomicBool,
     pub base_thread: Mutex<Option<JoinHandle<()>>>,
     /// Held while a base is made: they share a file, and the one begun last must be the newest.
     pub base_making: Mutex<()>,
@@ -121,8 +125,10 @@ impl Shared {
             recent: Recent::default(),
             counters: Counters::default(),
             directory: parts.directory,
+            mended: Mutex::default(),
             base: Mutex::default(),
             base_patience: AtomicU64::new(parts.options.base_bytes),
+            is_base_doubted: AtomicBool::new(false),
             base_thread: Mutex::default(),
             base_making: Mutex::default(),
             scrubbing: Mutex::default(),
@@ -208,6 +214,17 @@ impl Shared {
     /// Why nothing can be written any more, if so.
     pub fn broken(&self) -> Option<String> {
         self.broken.lock().clone()
+    }
+
+    /// An answer of the state. If the state is damaged, the process has to end: the next open makes
+    /// it anew.
+    pub fn told<T>(&self, answer: Result<T>) -> Result<T> {
+        if let (Err(error @ Error::Damaged(_)), State::Sled(state)) = (&answer, &self.state)
+            && state.suspect(&error.to_string())
+        {
+            self.fail(error.to_string());
+        }
+        answer
     }
 
     /// The disk failed in a way that only opening anew can decide.

@@ -117,7 +117,7 @@ impl View {
         if self.patience.as_ref().is_some_and(|patience| !patience.asks_disk) {
             self.spend(usize::MAX)?;
         }
-        let found = state.get(key);
+        let found = self.shared.told(state.get(key));
         self.is_alive()?;
         if let Ok(Some(value)) = &found
             && self.pinned
@@ -154,7 +154,7 @@ impl View {
         let State::Sled(state) = &self.shared.state else {
             return self.shared.state.scan(range, order, limit);
         };
-        let ask = |range: &Range, limit| state.scan(range, order, limit);
+        let ask = |range: &Range, limit| self.shared.told(state.scan(range, order, limit));
         self.shared.leaves.scan(range, order, limit, self.pinned, ask)
     }
 

@@ -6,13 +6,24 @@ use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::store::commit::Core;
+use crate::store::open::{OpenError, Options};
 use crate::store::shared::Shared;
 
 /// The volume is looked at no more often than this.
 const LOOK: Duration = Duration::from_millis(100);
+/// The state is written as long as this part of what is kept back for recovery is free.
+const STATE_PART: u64 = 4;
+/// Free space that opening a store needs.
+const OPENING: u64 = 4 << 20;
+/// While a store opens, the volume is looked at so often,
+const WATCH: Duration = Duration::from_millis(250);
+/// and given up on when it had no room so many times, one after the other.
+const WATCHES: u32 = 12;
+const FULL: u64 = 64 << 10;
 
 impl Shared {
     /// Says why writers are not admitted, if the volume has too little space left. They are again
@@ -38,6 +49,50 @@ impl Shared {
         core.space_seen = Some((Instant::now(), found.clone()));
         found
     }
+}
+
+impl Shared {
+    /// Whether there is room for the state to be written. sled does not recover from a full disk,
+    /// so it is left alone before that; the journal has everything.
+    pub fn has_room_for_state(&self) -> bool {
+        let Some(directory) = &self.directory else { return true };
+        let wanted = self.options.reserve_bytes / STATE_PART;
+        free_bytes(directory.path()).map_or(true, |free| free >= wanted)
+    }
+}
+
+/// Sees to it that opening a store does not wait for ever for a disk that is full: refused before
+/// anything is touched, and reported if it fills up meanwhile.
+pub(super) fn watch(options: &Options, path: &Path) -> Result<Watch, OpenError> {
+    let wanted = OPENING.min(options.reserve_bytes);
+    let free = |path: &Path| free_bytes(path).unwrap_or(u64::MAX);
+    if free(path) < wanted {
+        return Err(OpenError::Unusable(format!(
+            "the disk is full: {} KiB are free in {}, and {} KiB are needed to open the store; make room",
+            free(path) >> 10,
+            path.display(),
+            wanted >> 10
+        )));
+    }
+    let (end, ended) = mpsc::channel::<()>();
+    let (path, on_fatal) = (path.to_owned(), options.on_fatal.clone());
+    let look = move || {
+        let mut looks = 0;
+        while ended.recv_timeout(WATCH) == Err(RecvTimeoutError::Timeout) {
+            looks = if free(&path) < FULL { looks + 1 } else { 0 };
+            if looks == WATCHES {
+                on_fatal("the disk is full, and the store cannot be opened without room");
+            }
+        }
+    };
+    // Without a thread nobody watches, and the store opens all the same.
+    let _ = std::thread::Builder::new().name("space".to_owned()).spawn(look);
+    Ok(Watch { _end: end })
+}
+
+/// Ends when dropped.
+pub(super) struct Watch {
+    _end: mpsc::Sender<()>,
 }
 
 fn free_bytes(path: &Path) -> io::Result<u64> {

@@ -1,6 +1,5 @@
 //! Keeps the journal short: a new base when it has grown, and then away with what no one needs.
 
-use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -33,11 +32,18 @@ impl Shared {
     /// Starts making a base beside traffic if one is due. Called now and then.
     pub fn start_base_if_due(self: &Arc<Self>) {
         let mut running = self.base_thread.lock();
-        if running.as_ref().is_some_and(|thread| !thread.is_finished()) || !self.is_base_due() {
+        let is_running = running.as_ref().is_some_and(|thread| !thread.is_finished());
+        let is_wanted = self.is_base_doubted.load(SeqCst) || self.is_base_due();
+        if is_running || !is_wanted || !self.options.makes_bases {
             return;
         }
         let shared = self.clone();
         let make = move || {
+            if shared.is_base_doubted.swap(false, SeqCst) {
+                // While the state has everything still.
+                let Some(why) = shared.doubt() else { return };
+                tracing::warn!("a new base of the store is made, there is none to rely on: {why}");
+            }
             if let Err(error) = shared.make_base()
                 && !shared.stop.load(SeqCst)
             {
@@ -84,12 +90,7 @@ impl Shared {
         let (Some(directory), Some(base)) = (&self.directory, self.new_base()?) else {
             return Ok(());
         };
-        for entry in fs::read_dir(directory.bases())? {
-            let path = entry?.path();
-            if path != base.path {
-                fs::remove_file(path)?;
-            }
-        }
+        base::remove_others(&directory.bases(), &base)?;
         sync_directory(&directory.bases())?;
         self.trim(&base, u64::MAX, 0)
     }
@@ -104,10 +105,9 @@ impl Shared {
         let made = base::write(&directory.bases(), &directory.line(), &start, |last| {
             self.page(last, PAGE)
         })?;
-        let older = self.base.lock().replace(made.clone());
-        if let Some(older) = older.filter(|older| older.path != made.path) {
-            fs::remove_file(&older.path)?;
-        }
+        *self.base.lock() = Some(made.clone());
+        // Damaged ones as well.
+        base::remove_others(&directory.bases(), &made)?;
         Ok(Some(made))
     }
 

@@ -144,7 +144,7 @@ fn long_indexed_text_takes_its_own_length_of_the_state() {
         assert!(state <= STATE.0 + 4 * RECORDS * LENGTH, "{state} bytes of state");
         assert_eq!(fs::read_dir(path.join("state/blobs")).unwrap().count(), 0);
         let store = Store::open(options(&path)).unwrap();
-        assert_eq!(store.check().unwrap().problems, [""; 0]);
+        assert_eq!(store.check().unwrap().problems(), [""; 0]);
     }
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod faults;
+mod full;
 mod growth;
 mod kill;
 mod power;

@@ -78,7 +78,7 @@ fn counts(app: &App) -> (usize, usize) {
 }
 
 fn assert_sound(app: &App) {
-    assert_eq!(app.store().check().unwrap().problems, [""; 0]);
+    assert_eq!(app.store().check().unwrap().problems(), [""; 0]);
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ fn options(home: &Path) -> Options {
 }
 
 fn assert_sound(app: &App) {
-    assert_eq!(app.store().check().unwrap().problems, [""; 0]);
+    assert_eq!(app.store().check().unwrap().problems(), [""; 0]);
 }
 
 async fn assert_answers(root: &Client, expected: &Value) {

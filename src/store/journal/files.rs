@@ -88,9 +88,6 @@ impl Files {
         end: End,
     ) -> io::Result<Self> {
         segment::tidy(directory)?;
-        if end.number == 0 {
-            return Self::create(directory, line, segment_bytes);
-        }
         let name = segment::path(directory, end.number);
         let file = OpenOptions::new().read(true).write(true).open(name)?;
         let capacity = file.metadata()?.len();
@@ -181,6 +178,11 @@ impl Files {
         Some(reader)
     }
 
+    /// The first group there is.
+    pub fn first(&self) -> Option<u64> {
+        self.segments.first().map(|segment| segment.first)
+    }
+
     /// What the groups since `seq` take, counted in whole segments but for the last.
     pub fn bytes_since(&self, seq: u64) -> u64 {
         let newer = self.segments.iter().rev().skip(1).take_while(|segment| segment.first > seq);
@@ -206,6 +208,13 @@ impl Files {
             sync_directory(&self.directory)?;
         }
         Ok(removed)
+    }
+}
+
+impl End {
+    /// Was there not even a segment?
+    pub fn is_nowhere(&self) -> bool {
+        self.number == 0
     }
 }
 
@@ -278,6 +287,17 @@ pub(in crate::store) fn scan(
         end.torn |= torn;
     }
     Ok(end)
+}
+
+/// Does any segment in `directory` hold anything?
+pub(in crate::store) fn is_any(directory: &Path) -> io::Result<bool> {
+    for number in segment::list(directory)? {
+        let bytes = fs::read(segment::path(directory, number))?;
+        if bytes.iter().skip(segment::HEADER as usize).any(|byte| *byte != 0) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The number of the last group, found from the end; `None` if that cannot be told so quickly.

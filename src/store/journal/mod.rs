@@ -9,7 +9,7 @@ pub(super) mod table;
 
 use std::io;
 
-pub(super) use files::{Damage, End, Files, last, scan};
+pub(super) use files::{Damage, End, Files, is_any, last, scan};
 pub(super) use reader::Reader;
 
 use crate::store::Result;
@@ -88,6 +88,15 @@ impl Journal {
     pub fn reader(&self, line: [u8; 16], seq: u64) -> Option<Reader> {
         match self {
             Self::Files(files) => files.reader(line, seq),
+            #[cfg(test)]
+            Self::Table(_) => None,
+        }
+    }
+
+    /// The first group there is.
+    pub fn first(&self) -> Option<u64> {
+        match self {
+            Self::Files(files) => files.first(),
             #[cfg(test)]
             Self::Table(_) => None,
         }

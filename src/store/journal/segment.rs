@@ -81,7 +81,11 @@ pub(super) fn check(bytes: &[u8], number: u64, line: &[u8; 16]) -> Result<(), St
 /// Numbers of the segments in `directory`, in order.
 pub(super) fn list(directory: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
-    for entry in fs::read_dir(directory)? {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(numbers),
+        entries => entries?,
+    };
+    for entry in entries {
         let name = entry?.file_name();
         let stem = name.to_str().and_then(|name| name.strip_suffix(".segment"));
         numbers.extend(stem.and_then(|stem| stem.parse::<u64>().ok()));

@@ -85,7 +85,7 @@ fn with_canary(home: &Path) {
 fn assert_erased(home: &Path) {
     let store = in_files(home);
     assert!(!store.has_unscrubbed_state());
-    assert_eq!(store.check().unwrap().problems, [""; 0]);
+    assert_eq!(store.check().unwrap().problems(), [""; 0]);
     assert_derived(&store.snapshot());
     assert_eq!(all(&store.snapshot(), b"R").len(), 299);
     assert_eq!(get(&store, "R008").unwrap(), "red others");
@@ -116,7 +116,7 @@ fn scrubbed_values_leave_journal_and_bases_at_once_and_the_state_at_the_next_ope
     assert!(store.has_unscrubbed_state() && !store.is_unscrubbed());
     let found = holders(home.path());
     assert!(found.iter().all(|name| name.starts_with("state/")), "{found:?}");
-    assert_eq!(store.check().unwrap().problems, [""; 0]);
+    assert_eq!(store.check().unwrap().problems(), [""; 0]);
     drop(store);
     assert_erased(home.path());
 }

@@ -16,6 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use sled::IVec;
 
+use crate::store::Error;
 use crate::store::Result;
 use crate::store::keys;
 use crate::store::state::values::{Values, broken};
@@ -251,9 +252,7 @@ fn numbered(group: &[u8], number: u128) -> Vec<u8> {
     name
 }
 
-pub fn damaged(name: &[u8]) -> crate::store::Error {
+pub fn damaged(name: &[u8]) -> Error {
     let beginning = name[..name.len().min(100)].escape_ascii();
-    crate::store::Error::Broken(format!(
-        "index entries of the state from {beginning} on are damaged"
-    ))
+    Error::Damaged(format!("index entries from {beginning} on are not whole"))
 }

@@ -2,6 +2,7 @@
 
 mod fences;
 mod memory;
+mod segments;
 mod sheet;
 mod sheets;
 mod sled;

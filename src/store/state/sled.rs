@@ -4,11 +4,12 @@
 //! nothing durable. We replace that call by `fdatasync`, and check at every open that we did.
 
 use std::fs::{self, File};
+use std::io;
 use std::ops::Bound;
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -21,11 +22,15 @@ use crate::store::batch::Writes;
 use crate::store::directory::{sync_directory, write_whole};
 use crate::store::journal::frame::Gid;
 use crate::store::keys;
+use crate::store::state::segments::Segments;
 use crate::store::state::sheets::Sheets;
-use crate::store::state::values::{self, Values, broken};
+use crate::store::state::values::{self, Values, broken, is_damage, is_locked};
 
 /// How long sled may take to let go of files it was just closed over.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Says what was found to be damaged.
+const SUSPECT: &str = "SUSPECT";
 
 static SYNCS: AtomicU64 = AtomicU64::new(0);
 
@@ -38,6 +43,9 @@ pub extern "C" fn sync_file_range(file: i32, _offset: i64, _bytes: i64, _flags: 
 }
 
 pub(in crate::store) struct Sled {
+    path: PathBuf,
+    /// Something was found to be damaged.
+    is_suspect: AtomicBool,
     db: sled::Db,
     /// Everything but index entries.
     values: Values,
@@ -64,6 +72,7 @@ pub(in crate::store) enum Refused {
 impl Sled {
     /// Opens the state in `path`, or makes an empty one.
     pub fn open(path: &Path, cache_bytes: u64) -> Result<Self, Refused> {
+        Self::wait_until_free(path);
         remove(path, |name| name.starts_with("snap.") && name.ends_with(".generating"))?;
         let opened = match Self::try_open(path, cache_bytes) {
             Err(Refused::Damaged(_)) => {
@@ -94,6 +103,20 @@ impl Sled {
         path.exists() && !path.join("CREATED").exists()
     }
 
+    /// What was found wrong with the state in `path` while it was open.
+    pub fn suspicion(path: &Path) -> Option<String> {
+        fs::read_to_string(path.join(SUSPECT)).ok()
+    }
+
+    /// Leaves word for the next open that something is damaged; false if that is known.
+    pub fn suspect(&self, why: &str) -> bool {
+        let is_news = !self.is_suspect.swap(true, SeqCst);
+        if is_news && let Err(error) = write_whole(&self.path.join(SUSPECT), why.as_bytes()) {
+            tracing::warn!("{}: {error}", self.path.display());
+        }
+        is_news
+    }
+
     /// Waits until nobody has the state in `path` open: threads of sled's outlive it for a moment,
     /// and write by its path.
     pub fn wait_until_free(path: &Path) {
@@ -112,10 +135,7 @@ impl Sled {
         loop {
             match Self::open_once(path, cache_bytes) {
                 // A state that was just closed is let go of by a thread of sled's.
-                Err(Refused::Io(why))
-                    if why.contains("could not acquire lock")
-                        && begun.elapsed() < LOCK_PATIENCE =>
-                {
+                Err(Refused::Io(why)) if is_locked(&why) && begun.elapsed() < LOCK_PATIENCE => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 other => return other,
@@ -124,6 +144,15 @@ impl Sled {
     }
 
     fn open_once(path: &Path, cache_bytes: u64) -> Result<Self, Refused> {
+        // Before sled looks: it would write down that all is well.
+        let checked = match Segments::list(path) {
+            Ok(Some(Ok(segments))) => segments.check(),
+            Ok(Some(Err(why))) => Ok(Err(why)),
+            Ok(None) => Ok(Ok(())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Ok(())),
+            Err(error) => Err(error),
+        };
+        checked.map_err(|error| Refused::Io(error.to_string()))?.map_err(Refused::Damaged)?;
         let open = || {
             let config = sled::Config::new().path(path).cache_capacity(cache_bytes);
             let db = config.flush_every_ms(Some(500)).open()?;
@@ -131,11 +160,12 @@ impl Sled {
             let values = Values::new(sled::Tree::clone(&db), pieces.clone());
             let sheets = Sheets::new(Values::new(db.open_tree("sheets")?, pieces));
             let meta = db.open_tree("meta")?;
-            Ok(Self { db, values, sheets, meta })
+            let is_suspect = AtomicBool::new(path.join(SUSPECT).exists());
+            Ok(Self { path: path.to_owned(), is_suspect, db, values, sheets, meta })
         };
         match catch_unwind(AssertUnwindSafe(open)) {
             Ok(Ok(state)) => Ok(state),
-            Ok(Err(sled::Error::Io(error))) => Err(Refused::Io(error.to_string())),
+            Ok(Err(error)) if !is_damage(&error) => Err(Refused::Io(error.to_string())),
             Ok(Err(error)) => Err(Refused::Damaged(error.to_string())),
             Err(_) => Err(Refused::Damaged("sled could not read its files".to_owned())),
         }
@@ -161,7 +191,7 @@ impl Sled {
         let read = |at: usize| found.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
         let gid = found.get(8..24).and_then(|bytes| bytes.try_into().ok());
         let (Some(seq), Some(gid), Some(stamp)) = (read(0), gid, read(24)) else {
-            return Err(Error::Broken("the state does not say how far it is".to_owned()));
+            return Err(Error::Damaged("it does not say how far it is".to_owned()));
         };
         Ok(Applied { seq: u64::from_be_bytes(seq), gid, stamp: u64::from_be_bytes(stamp) })
     }

@@ -180,9 +180,26 @@ fn read_head(key: &[u8], head: &[u8]) -> Result<(usize, u64)> {
 }
 
 fn lost_piece(key: &[u8]) -> Error {
-    Error::Broken(format!("a piece of the value under {} is missing", key.escape_ascii()))
+    Error::Damaged(format!("a piece of the value under {} is missing", key.escape_ascii()))
 }
 
 pub fn broken(error: sled::Error) -> Error {
+    if is_damage(&error) {
+        return Error::Damaged(error.to_string());
+    }
     Error::Broken(error.to_string())
+}
+
+/// Is it about what is on the disk? Some damage sled tells as an error of the disk; but those have
+/// a number.
+pub fn is_damage(error: &sled::Error) -> bool {
+    match error {
+        sled::Error::Io(error) => error.raw_os_error().is_none() && !is_locked(&error.to_string()),
+        _ => true,
+    }
+}
+
+/// Does sled say that somebody has its files?
+pub fn is_locked(why: &str) -> bool {
+    why.contains("could not acquire lock")
 }

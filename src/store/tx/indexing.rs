@@ -144,7 +144,7 @@ mod tests {
         let store = in_files(home.path());
         while slice(&store) {}
         assert_derived(&store.snapshot());
-        assert_eq!(store.check().unwrap().problems, [""; 0]);
+        assert_eq!(store.check().unwrap().problems(), [""; 0]);
     }
 
     #[test]

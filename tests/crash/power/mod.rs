@@ -93,9 +93,9 @@ fn power_loss_takes_nothing_that_was_acknowledged() {
 fn check(image: &Path, acknowledged: &[u64]) -> Result<(), String> {
     let store = Store::open(product::options(image)).map_err(|error| error.to_string())?;
     Model::default().check(&store, acknowledged)?;
-    let problems = store.check().map_err(|error| error.to_string())?.problems;
-    if !problems.is_empty() {
-        return Err(problems.join("; "));
+    let report = store.check().map_err(|error| error.to_string())?;
+    if !report.problems().is_empty() {
+        return Err(report.problems().join("; "));
     }
     product::step(&store, 0).map_err(|error| error.to_string())?;
     Ok(())

@@ -1,0 +1,204 @@
+//! sled's log as it lies on the disk, looked at for damage that sled passes over in silence.
+//!
+//! When sled opens, it reads what was written since its last snapshot, and where a message is not
+//! whole it goes on with the next segment: right after a crash, where nothing that was durable is
+//! lost with it; wrong where a byte was changed later, for then pages are as they once were, and
+//! nobody is told. Pages behind the snapshot are checked when they are read.
+//!
+//! Layout, of sled 0.34: segments of 512 KiB; each begins with a checksum, its number in the log and
+//! how far the log was durable then; messages follow, each with a checksum of its own.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+const SEGMENT: usize = 512 << 10;
+const HEADER: usize = 20;
+/// Behind this no message begins.
+const LAST_MESSAGE: usize = SEGMENT - 32;
+/// Says that the rest of a segment is not used.
+const CAP: u8 = 2;
+const KINDS: std::ops::RangeInclusive<u8> = 1..=11;
+
+/// The segments that sled will read when it opens the state in `path`, by their headers.
+pub struct Segments {
+    file: File,
+    found: Vec<Segment>,
+    /// What was written before here was durable, whatever came after.
+    durable: i64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Segment {
+    place: u64,
+    /// Where it begins in the log.
+    lsn: i64,
+}
+
+impl Segments {
+    /// `None` if there is no log yet; an error says what is damaged.
+    pub fn list(path: &Path) -> io::Result<Option<Result<Self, String>>> {
+        let file = match File::open(path.join("db")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let from = snapshot(path)? / SEGMENT as i64 * SEGMENT as i64;
+        let (mut found, mut durable) = (Vec::new(), 0);
+        for place in (0..file.metadata()?.len()).step_by(SEGMENT) {
+            let mut header = [0; HEADER];
+            let length = read_at(&file, &mut header, place)?;
+            if length < HEADER || header == [0; HEADER] {
+                continue;
+            }
+            let Some((lsn, stable)) = read_header(&header) else {
+                return Ok(Some(Err(format!(
+                    "the segment at {place} of its log has a bad header"
+                ))));
+            };
+            durable = durable.max(stable);
+            if lsn >= from {
+                found.push(Segment { place, lsn });
+            }
+        }
+        Ok(Some(Ok(Self { file, found, durable })))
+    }
+
+    /// Says what is damaged of that which was durable.
+    pub fn check(&self) -> io::Result<Result<(), String>> {
+        let mut bytes = vec![0; SEGMENT];
+        for segment in &self.found {
+            let length = read_at(&self.file, &mut bytes, segment.place)?;
+            let number = segment.lsn as u64 / SEGMENT as u64;
+            if let Some(at) = broken_at(&bytes[..length], number)
+                && segment.lsn + (at as i64) < self.durable
+            {
+                let place = segment.place + at as u64;
+                return Ok(Err(format!("what stands at {place} of its log is not whole")));
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+/// How far sled's last snapshot reaches.
+fn snapshot(path: &Path) -> io::Result<i64> {
+    let mut newest = 0;
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix("snap."));
+        let number = number.and_then(|number| i64::from_str_radix(number, 16).ok());
+        newest = newest.max(number.unwrap_or(0));
+    }
+    Ok(newest)
+}
+
+/// Fills as much of `bytes` as there is from `place` on.
+fn read_at(file: &File, bytes: &mut [u8], place: u64) -> io::Result<usize> {
+    let mut length = 0;
+    while length < bytes.len() {
+        match file.read_at(&mut bytes[length..], place + length as u64)? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    Ok(length)
+}
+
+/// Where a segment begins in the log, and how far that was durable.
+fn read_header(header: &[u8; HEADER]) -> Option<(i64, i64)> {
+    let (crc, rest) = header.split_first_chunk::<4>()?;
+    if crc32fast::hash(rest) != !u32::from_le_bytes(*crc) {
+        return None;
+    }
+    let (lsn, stable) = rest.split_first_chunk::<8>()?;
+    let number = |bytes: &[u8; 8]| i64::from_le_bytes(*bytes) ^ i64::MAX;
+    Some((number(lsn), number(stable.first_chunk()?)))
+}
+
+/// Where the first message of a segment begins that is not whole.
+fn broken_at(segment: &[u8], number: u64) -> Option<usize> {
+    let mut at = HEADER;
+    while at <= LAST_MESSAGE {
+        match segment.get(at..).and_then(|rest| message(rest, number)) {
+            Some((CAP, _)) => break,
+            Some((_, length)) => at += length,
+            None => return Some(at),
+        }
+    }
+    None
+}
+
+/// Kind and length of a message; `None` if it is not whole.
+fn message(bytes: &[u8], number: u64) -> Option<(u8, usize)> {
+    let (crc, rest) = bytes.split_first_chunk::<4>()?;
+    let (kind, mut rest) = rest.split_first()?;
+    let length = varint(&mut rest)? as usize;
+    let segment = varint(&mut rest)?;
+    varint(&mut rest)?;
+    let body = rest.get(..length)?;
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(body);
+    hasher.update(&bytes[4..bytes.len() - rest.len()]);
+    let is_whole = hasher.finalize() == !u32::from_le_bytes(*crc);
+    let is_here = segment == number && KINDS.contains(kind);
+    (is_whole && is_here).then(|| (*kind, bytes.len() - rest.len() + length))
+}
+
+fn varint(bytes: &mut &[u8]) -> Option<u64> {
+    let (first, rest) = bytes.split_first()?;
+    let more = match first {
+        0..=240 => 0,
+        241..=248 => 1,
+        249 => 2,
+        250.. => usize::from(first - 247),
+    };
+    let (more, rest) = rest.split_at_checked(more)?;
+    *bytes = rest;
+    let mut value = [0; 8];
+    value[..more.len()].copy_from_slice(more);
+    Some(match first {
+        0..=240 => u64::from(*first),
+        241..=248 => 240 + 256 * u64::from(first - 241) + u64::from(more[0]),
+        249 => 2_288 + 256 * u64::from(more[0]) + u64::from(more[1]),
+        250.. => u64::from_le_bytes(value),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn damage(path: &Path) -> Option<String> {
+        let segments = Segments::list(path).unwrap().unwrap();
+        segments.and_then(|segments| segments.check().unwrap()).err()
+    }
+
+    #[test]
+    fn every_message_of_a_log_is_understood_and_every_damaged_byte_seen() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("state");
+        for round in 0..3u32 {
+            let db = sled::Config::new().path(&path).open().unwrap();
+            for n in 0..6_000u32 {
+                let key = (n.wrapping_mul(2_654_435_761) % 3_000).to_be_bytes();
+                db.insert(key, vec![round as u8; n as usize % 700]).unwrap();
+            }
+            db.flush().unwrap();
+            drop(db);
+            assert_eq!(damage(&path), None);
+        }
+        let log = path.join("db");
+        let sound = fs::read(&log).unwrap();
+        let segments = Segments::list(&path).unwrap().unwrap().unwrap();
+        let first = segments.found.iter().min_by_key(|segment| segment.lsn).unwrap();
+        let written = |at: usize| sound[at] != 0;
+        let places = (first.place as usize..first.place as usize + SEGMENT).step_by(997);
+        for at in places.filter(|at| written(*at)) {
+            let mut damaged = sound.clone();
+            damaged[at] ^= 0x10;
+            fs::write(&log, &damaged).unwrap();
+            assert!(damage(&path).is_some(), "byte {at}");
+        }
+    }
+}
