@@ -82,10 +82,16 @@ enum Command {
     #[command(subcommand)]
     Keys(keys::Command),
     /// Ask a running server whether it is ready; for images that have no curl.
+    ///
+    /// With --data, the server that holds this directory, whatever its port; with --url or --listen,
+    /// the one at this address.
     Healthcheck(healthcheck::Healthcheck),
     /// Tell or change what a running server writes to its log.
     LogLevel(log_level::LogLevel),
     /// Wait until a server answers.
+    ///
+    /// With --data, the server that holds this directory, whatever its port; with --url or --listen,
+    /// the one at this address.
     Wait(wait::Wait),
     /// Look at the settings: what is in force, whether it would do, what there is.
     #[command(subcommand)]

@@ -108,6 +108,28 @@ fn says_where_it_serves_and_stops_in_order() {
 }
 
 #[test]
+fn server_on_a_free_port_is_found_by_its_data_directory() {
+    let mut server = Server::start("data");
+    let lines = ["healthcheck", "healthcheck --live", "wait --ready --timeout 5s"];
+
+    let named = lines.map(|line| server.ask(line));
+    // Settings that are on no line name it too, but for an address on the line.
+    let beside = |line| Holdall::new(line).env("HOLDALL_DATA", server.data.to_str().unwrap());
+    let configured = lines.map(|line| beside(line).run());
+    let elsewhere = beside("healthcheck --listen 127.0.0.1:1").run();
+    server.end(libc::SIGTERM);
+    let gone = server.ask("wait --timeout 10ms");
+
+    for done in named.into_iter().chain(configured) {
+        assert_eq!(done.code, 0, "{done:?}");
+        assert!(done.out.starts_with("the server in "), "{done:?}");
+    }
+    assert_eq!(elsewhere.code, 1, "{elsewhere:?}");
+    assert_eq!(gone.code, 1);
+    assert!(gone.err.contains("no server runs in"), "{gone:?}");
+}
+
+#[test]
 fn log_level_of_a_running_server_changes() {
     let mut server = Server::start("data");
 
