@@ -21,6 +21,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use crate::app::App;
 use crate::config::Upstream;
 use crate::http::error::Envelope;
+use crate::http::extract;
 use crate::telemetry::trip;
 
 /// A neighbour that has not taken the connection by then is not there.
@@ -90,6 +91,10 @@ impl Proxy {
 
     /// Passes a request on and hands back what comes, as it comes.
     pub async fn forward(&self, upstream: &Upstream, request: Request) -> Response {
+        if leads_out(request.uri().path()) {
+            let words = "The path has dot segments or a NUL and is not passed on.";
+            return Envelope::of_status(StatusCode::BAD_REQUEST).saying(words).into_response();
+        }
         let Some(mut request) = addressed(request, upstream) else {
             return Envelope::of_status(StatusCode::BAD_REQUEST).into_response();
         };
@@ -114,6 +119,14 @@ impl Proxy {
             }
         }
     }
+}
+
+/// Whether a server that decodes `path` may look outside the prefix. Some servers take a backslash
+/// for a slash, and some cut off what follows a semicolon.
+fn leads_out(path: &str) -> bool {
+    let is_dots = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
+    let decoded = extract::segment(path);
+    decoded.contains('\0') || decoded.split(['/', '\\']).any(is_dots)
 }
 
 /// The request as it goes on: to the other address, with what the other server should know.
@@ -198,4 +211,32 @@ where
             Err(late) => Err(late.into()),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_dots_and_nul_lead_out() {
+        for path in [
+            "/old/..",
+            "/old/../x",
+            "/old/./x",
+            "/old/%2e%2E/x",
+            "/old/.%2e/x",
+            "/old/..%2fx",
+            "/old/x%2f..",
+            "/old/..\\x",
+            "/old/x%5c..%5Cy",
+            "/old/..;a=b/x",
+            "/old/x%00.js",
+        ] {
+            assert!(leads_out(path), "{path}");
+        }
+        for path in ["/", "/old//x", "/old/a%2fb", "/old/a..b/...", "/old/.git", "/old/%252e%252e"]
+        {
+            assert!(!leads_out(path), "{path}");
+        }
+    }
 }

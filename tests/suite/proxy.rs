@@ -108,6 +108,19 @@ async fn only_whole_segments_below_the_prefix_are_passed_on() {
 }
 
 #[tokio::test]
+async fn no_path_leads_out_of_the_prefix() {
+    let address = neighbour().await;
+    let house = house(&[("/legacy", &address, "/legacy")]);
+    for path in ["/legacy/%2e%2e/x", "/legacy/..%2fx", "/legacy/..%5cx", "/legacy/a%00"] {
+        let answer = house.guest().get(path).await;
+        assert_eq!((answer.status, &answer.body["code"]), (400, &json!("bad_request")), "{path}");
+    }
+    for path in ["/legacy/a%2fb%5C%25", "/legacy/a..b/c+d;e", "/legacy//%C3%A5%ff?x=%00&y=../.."] {
+        assert_eq!(house.guest().get(path).await.body["target"], path);
+    }
+}
+
+#[tokio::test]
 async fn its_errors_are_its_own() {
     let address = neighbour().await;
     let house = house(&[("/legacy", &address, "/legacy")]);
