@@ -26,6 +26,7 @@ async fn neighbour() -> String {
             "for": header("x-forwarded-for"),
             "forwarded_host": header("x-forwarded-host"),
             "proto": header("x-forwarded-proto"),
+            "real_ip": header("x-real-ip"),
             "request_id": header("x-request-id"),
             "traceparent": header("traceparent"),
             "authorization": header("authorization"),
@@ -93,6 +94,30 @@ async fn the_other_server_learns_whose_request_it_is() {
     assert_eq!((&heard["proto"], &heard["request_id"]), (&json!("http"), &json!("abc-1")));
     assert_eq!(heard["traceparent"], answer.header("traceparent"));
     assert_eq!((&heard["authorization"], &heard["secret"]), (&json!("Bearer t"), &json!(null)));
+}
+
+#[tokio::test]
+async fn only_a_trusted_proxy_says_how_somebody_came() {
+    let address = neighbour().await;
+    let house = house(&[("/legacy", &address, "/legacy")]);
+    let caller = house
+        .guest()
+        .with("x-forwarded-host", "evil.example")
+        .with("x-forwarded-proto", "https")
+        .with("x-real-ip", "192.0.2.1");
+
+    let forged = caller.get("/legacy/x").await.body;
+    let trust = json!({ "trustedProxy": { "headers": ["X-Forwarded-For"] } });
+    assert_eq!(house.superuser().await.patch("/api/settings", trust).await.status, 200);
+    let told = caller.get("/legacy/x").await.body;
+
+    let own = house.address.to_string();
+    assert_eq!((&forged["forwarded_host"], &forged["proto"]), (&json!(own), &json!("http")));
+    assert_eq!(told["forwarded_host"], "evil.example");
+    assert_eq!(told["proto"], "https");
+    for heard in [forged, told] {
+        assert_eq!(heard["real_ip"], json!(null), "nobody trusts this one");
+    }
 }
 
 #[tokio::test]
