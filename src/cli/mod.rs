@@ -26,6 +26,7 @@ mod schema;
 mod seed;
 mod serve;
 mod store;
+mod surroundings;
 mod types;
 mod version;
 mod wait;

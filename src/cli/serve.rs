@@ -20,6 +20,7 @@ use crate::cli::control;
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
 use crate::cli::schema;
+use crate::cli::surroundings;
 use crate::config::{self, Config, LogFormat, LogLevel};
 use crate::http::serve::{self, Door};
 use crate::http::tls::{Source, Tls};
@@ -49,6 +50,7 @@ impl Serve {
         for notice in &config.notices {
             tracing::info!("{notice}");
         }
+        surroundings::check(&config)?;
         raise_max_files();
         let runtime = runtime(&config)?;
         let served = runtime.block_on(self.serve(&config));

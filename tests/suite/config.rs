@@ -83,6 +83,34 @@ fn bad_settings_are_refused_with_a_remedy_before_anything_is_touched() {
 }
 
 #[test]
+fn check_refuses_what_serve_would_refuse() {
+    let cases = [
+        ("--public none", "cannot serve the site in"),
+        ("--schema none.json", "none.json"),
+        ("--schema holdall.toml", "holdall.toml"),
+        ("--tls-cert none.pem --tls-key none.pem", "cannot read the TLS certificate"),
+        ("--tls-cert holdall.toml --tls-key holdall.toml", "holds no certificate"),
+        ("--data holdall.toml", "cannot keep data in"),
+        ("--data holdall.toml/below", "cannot keep data in"),
+    ];
+    for (line, words) in cases {
+        for command in ["config check", "serve --listen 127.0.0.1:0"] {
+            let holdall = Holdall::new(&format!("{command} {line}")).file("holdall.toml", "");
+            let (mut command, home) = holdall.into_command();
+            let done = Done::of(command.output().expect("the binary runs"));
+            assert_eq!(done.code, 2, "{line}: {}", done.err);
+            assert!(done.err.contains(words), "{line}: {}", done.err);
+            assert_eq!(std::fs::read_dir(home.path()).expect("readable").count(), 1, "{line}");
+        }
+    }
+    let fine = check().arg("--data").arg("not/yet");
+    let home = fine.home().to_owned();
+    let (mut command, _home) = fine.into_command();
+    assert_eq!(Done::of(command.output().expect("the binary runs")).code, 0);
+    assert_eq!(std::fs::read_dir(home).expect("readable").count(), 0);
+}
+
+#[test]
 fn flag_beats_variable_beats_legacy_name_beats_file_beats_default() {
     let show = || Holdall::new("config show");
     let file = "[log]\nlevel = \"error\"\n";
