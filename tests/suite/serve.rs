@@ -137,11 +137,14 @@ fn log_level_of_a_running_server_changes() {
     assert_eq!(server.ask("log-level debug").out, "debug\n");
     assert_eq!(server.ask("log-level").out, "debug\n");
     let wrong = server.ask("log-level loud");
-    assert_eq!(wrong.code, 1);
+    assert_eq!(wrong.code, 2);
     assert!(wrong.err.contains("no such log level"), "{}", wrong.err);
+    assert_eq!(server.ask("log-level off").out, "off\n");
     let socket = std::fs::metadata(server.data.join("control.sock")).unwrap();
     assert_eq!(socket.permissions().mode() & 0o777, 0o600);
-    server.end(libc::SIGINT);
+    let log = String::from_utf8(server.end(libc::SIGINT).stderr).unwrap();
+    let told = log.lines().rfind(|line| line.contains("the log level is off now"));
+    assert!(told.is_some_and(|line| line.contains(r#""level":"info""#)), "{log}");
     let nobody = server.ask("log-level");
     assert_eq!(nobody.code, 1);
     assert!(nobody.err.contains("no server runs in"), "{}", nobody.err);
