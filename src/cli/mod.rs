@@ -7,6 +7,7 @@ use clap::Parser;
 use clap::Subcommand;
 
 pub mod admin;
+mod bind;
 mod client;
 mod commands;
 mod completions;

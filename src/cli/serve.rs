@@ -10,12 +10,12 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, Keys, Limits, Options};
 use crate::cli::Result;
+use crate::cli::bind::bind;
 use crate::cli::control;
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
@@ -65,10 +65,10 @@ impl Serve {
             check_ready_file(path)?;
         }
         let tls = tls(config)?;
-        let listener = bind(config.listen).await?;
+        let listener = bind(config.listen)?;
         let address = listener.local_addr()?;
         let metrics = match config.metrics_listen {
-            Some(address) => Some(bind(address).await?),
+            Some(address) => Some(bind(address)?),
             None => None,
         };
         let url = url(address, config.tls.is_some());
@@ -159,21 +159,6 @@ pub fn flush_logs() {
     if let Some(logs) = logs::current() {
         logs.flush();
     }
-}
-
-pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let remedy = match error.kind() {
-            ErrorKind::AddrInUse => {
-                "; stop what listens there, or choose another address with --listen (port 0 \
-                     takes a free one)"
-            }
-            ErrorKind::PermissionDenied => "; low ports are for root, choose another with --listen",
-            ErrorKind::AddrNotAvailable => "; this machine has no such address",
-            _ => "",
-        };
-        Failure::refused(format!("cannot listen on {address}: {error}{remedy}"))
-    })
 }
 
 pub fn tls(config: &Config) -> Result<Option<Tls>> {
