@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::command::{Done, Holdall};
+use crate::house::Client;
 
 /// A server in a process of its own; killed when dropped.
 struct Server {
@@ -127,6 +128,22 @@ fn server_on_a_free_port_is_found_by_its_data_directory() {
     assert_eq!(elsewhere.code, 1, "{elsewhere:?}");
     assert_eq!(gone.code, 1);
     assert!(gone.err.contains("no server runs in"), "{gone:?}");
+}
+
+#[tokio::test]
+async fn port_of_the_metrics_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let line = "serve --listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0 --ready-file";
+    let mut server = Server::start_as(line, home, data);
+    let url = server.ready["metrics_url"].as_str().unwrap().to_owned();
+
+    let address = url.strip_prefix("http://").and_then(|url| url.strip_suffix("/metrics"));
+    let metrics = Client::of(address.unwrap().parse().unwrap()).get("/metrics").await;
+    let log = String::from_utf8(server.end(libc::SIGTERM).stderr).unwrap();
+
+    assert_eq!(metrics.status, 200);
+    assert!(log.contains(&format!("metrics are at {url}")), "{log}");
 }
 
 #[test]
