@@ -157,6 +157,7 @@ fn configmap_of_the_stack_before_needs_one_more_line() {
         ("JWT_ISSUER", "my-backend"),
         ("JWT_AUDIENCE", "my-frontend"),
         ("API_TEST_MODE", "0"),
+        ("PROFILING", "1"),
         ("GUNICORN_WORKERS", "4"),
         ("HOLDALL_STORE", "files"),
     ];
@@ -172,6 +173,8 @@ fn configmap_of_the_stack_before_needs_one_more_line() {
     assert!(!done.out.contains("canary"), "{}", done.out);
     let notices: Vec<&str> = done.out.lines().filter(|line| line.starts_with('#')).collect();
     assert_eq!(notices.len(), 2, "{notices:?}");
+    assert!(done.out.contains("they mean nothing here: API_TEST_MODE, "), "{}", done.out);
+    assert!(done.out.contains("PROFILING"), "{}", done.out);
 }
 
 #[test]
