@@ -45,6 +45,13 @@ fn bad_settings_are_refused_with_a_remedy_before_anything_is_touched() {
                 .env("SECRET_KEY", "your-super-secret-key-here-0123456789"),
             "looks like an example's value",
         ),
+        (
+            "alphabet",
+            check()
+                .env("ENVIRONMENT", "production")
+                .env("SECRET_KEY", "abcdefghijklmnopqrstuvwxyz123456"),
+            "is a sequence or a repetition",
+        ),
         ("short secret", check().env("HOLDALL_INSTANCE_SECRET", "short"), "shorter than 32 bytes"),
         (
             "secret twice",
