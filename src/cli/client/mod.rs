@@ -182,6 +182,14 @@ mod tests {
     }
 
     #[test]
+    fn socket_of_somebody_else_is_told_from_one_that_fails() {
+        let failed = |kind| anyhow::Error::new(io::Error::from(kind)).context("cannot reach it");
+        assert!(is_denied(&failed(io::ErrorKind::PermissionDenied)));
+        assert!(!is_denied(&failed(io::ErrorKind::TimedOut)));
+        assert!(!is_denied(&anyhow!("not ready")));
+    }
+
+    #[test]
     fn only_http_has_a_status() {
         assert_eq!(parse_status(b"HTTP/1.1 503 Service Unavailable\r\n"), Some(503));
         assert_eq!(parse_status(b"SSH-2.0-OpenSSH\r\n"), None);
