@@ -35,7 +35,7 @@ mod throttle;
 pub use checks::Condition;
 pub use lanes::Lanes;
 pub use limits::Limits;
-pub use options::Options;
+pub use options::{Options, check_site};
 pub use phase::{Phase, Phases};
 pub use signing::Keys;
 pub use throttle::Throttle;
@@ -76,10 +76,7 @@ struct Inner {
 impl App {
     /// Opens the store and everything that stands on it.
     pub fn open(options: Options) -> anyhow::Result<Self> {
-        if let Some(public) = &options.public {
-            std::fs::read_dir(public)
-                .with_context(|| format!("cannot serve the site in {}", public.display()))?;
-        }
+        check_site(options.public.as_deref())?;
         let clock = options.clock.clone();
         let store = Store::open(store_options(&options))?;
         let safe = Arc::new(options.keys.safe(&options.home)?);

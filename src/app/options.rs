@@ -1,7 +1,9 @@
 //! What an app is opened with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use anyhow::Context;
 
 use crate::app::Keys;
 use crate::app::Limits;
@@ -56,4 +58,13 @@ impl Default for Options {
             progress: Progress::default(),
         }
     }
+}
+
+/// A site that is not there would only be missed by visitors.
+pub fn check_site(public: Option<&Path>) -> anyhow::Result<()> {
+    if let Some(public) = public {
+        std::fs::read_dir(public)
+            .with_context(|| format!("cannot serve the site in {}", public.display()))?;
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use crate::cli::Result;
 use crate::cli::flags::Flags;
+use crate::cli::surroundings;
 use crate::config::settings::{Kind, SETTINGS};
 use crate::config::{Config, Found, reference};
 
@@ -37,6 +38,7 @@ impl Command {
                 for notice in &config.notices {
                     writeln!(out, "note: {notice}")?;
                 }
+                surroundings::check(&config)?;
                 writeln!(out, "the settings are fine")?;
                 Ok(())
             }

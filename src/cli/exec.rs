@@ -11,6 +11,7 @@ use tokio::process::Command;
 
 use crate::app::App;
 use crate::auth::random;
+use crate::cli::bind::bind;
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
 use crate::cli::group::{self, Signals};
@@ -105,7 +106,7 @@ impl Exec {
 
     async fn serve_and_run(&self, config: &Config, watchdog: Watchdog) -> Result<ExitCode> {
         let signals = Signals::listen().map_err(|error| not_started(error.into()))?;
-        let listener = serve::bind(config.listen).await.map_err(not_started)?;
+        let listener = bind(config.listen).map_err(not_started)?;
         let address = listener.local_addr().map_err(|error| not_started(error.into()))?;
         let tls = serve::tls(config).map_err(not_started)?;
         let url = serve::url(address, tls.is_some());

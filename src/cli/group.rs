@@ -10,9 +10,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::telemetry::process;
 
-/// What those who supervise a command send to it.
-const PASSED_ON: [i32; 6] =
-    [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGUSR1, libc::SIGUSR2];
+/// What those who supervise a command send to it, or who give it a terminal.
+const PASSED_ON: [i32; 7] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGWINCH,
+];
 /// What the command left running may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_millis(200);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);

@@ -7,7 +7,6 @@ use clap::Args;
 
 use crate::cli::Result;
 use crate::cli::client::{Probe, Server};
-use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
 
 /// Orchestrators give a probe a few seconds; a slower answer is no health.
@@ -27,13 +26,9 @@ pub struct Healthcheck {
 
 impl Healthcheck {
     pub fn run(&self, out: &mut dyn Write) -> Result {
-        let server = Server::of(&self.flags.load()?, self.insecure);
+        let server = Server::of(&self.flags, self.insecure)?;
         let probe = if self.live { Probe::Live } else { Probe::Ready };
-        match server.look(probe, PATIENCE) {
-            Ok(()) => Ok(writeln!(out, "{} is well", server.url)?),
-            Err(error) => {
-                Err(Failure::Failed(error.context(format!("{} is not well", server.url))))
-            }
-        }
+        let who = server.look(probe, PATIENCE)?;
+        Ok(writeln!(out, "{who} is well")?)
     }
 }

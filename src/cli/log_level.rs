@@ -21,6 +21,9 @@ pub struct LogLevel {
 
 impl LogLevel {
     pub fn run(self, out: &mut dyn Write) -> Result {
+        if let Some(level) = &self.level {
+            logs::check_level(level).map_err(|error| Failure::Refused(error.into()))?;
+        }
         let data = self.flags.load()?.data;
         match control::ask(&data, &Order::LogLevel { level: self.level })? {
             Some(words) => Ok(writeln!(out, "{words}")?),
@@ -35,9 +38,9 @@ pub fn set(level: Option<&str>, door: &str) -> Result<String> {
         return Err(Failure::failed("this server has no log"));
     };
     if let Some(level) = level {
-        logs.set_level(level).map_err(|error| Failure::Failed(error.into()))?;
-        // Said at every level but `off`: it explains a log that falls silent.
-        tracing::error!(user.name = format!("cli:{door}"), "the log level is {level} now");
+        let user = format!("cli:{door}");
+        let say = || tracing::info!(user.name = user, "the log level is {level} now");
+        logs.set_level(level, say).map_err(|error| Failure::Refused(error.into()))?;
     }
     Ok(logs.level())
 }

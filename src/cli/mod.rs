@@ -7,6 +7,7 @@ use clap::Parser;
 use clap::Subcommand;
 
 pub mod admin;
+mod bind;
 mod client;
 mod commands;
 mod completions;
@@ -26,6 +27,7 @@ mod schema;
 mod seed;
 mod serve;
 mod store;
+mod surroundings;
 mod types;
 mod version;
 mod wait;
@@ -82,10 +84,16 @@ enum Command {
     #[command(subcommand)]
     Keys(keys::Command),
     /// Ask a running server whether it is ready; for images that have no curl.
+    ///
+    /// With --data, the server that holds this directory, whatever its port; with --url or --listen,
+    /// the one at this address.
     Healthcheck(healthcheck::Healthcheck),
     /// Tell or change what a running server writes to its log.
     LogLevel(log_level::LogLevel),
     /// Wait until a server answers.
+    ///
+    /// With --data, the server that holds this directory, whatever its port; with --url or --listen,
+    /// the one at this address.
     Wait(wait::Wait),
     /// Look at the settings: what is in force, whether it would do, what there is.
     #[command(subcommand)]

@@ -16,10 +16,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, Keys, Limits, Options};
 use crate::cli::Result;
+use crate::cli::bind::bind;
 use crate::cli::control;
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
 use crate::cli::schema;
+use crate::cli::surroundings;
 use crate::config::{self, Config, LogFormat, LogLevel};
 use crate::http::serve::{self, Door};
 use crate::http::tls::{Source, Tls};
@@ -35,7 +37,8 @@ const OWN_FILES: usize = 128;
 
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Write {"url","pid","version"} to this file once requests are answered.
+    /// Write {"url","pid","version"} to this file once requests are answered; with
+    /// --metrics-listen, "metrics_url" too.
     #[arg(long, value_name = "PATH")]
     ready_file: Option<PathBuf>,
     #[command(flatten)]
@@ -59,17 +62,22 @@ impl Serve {
 
     async fn serve(&self, config: &Config) -> Result {
         let mut stop = Stop::new()?;
+        surroundings::check(config)?;
         if let Some(path) = &self.ready_file {
             check_ready_file(path)?;
         }
         let tls = tls(config)?;
-        let listener = bind(config.listen).await?;
+        let listener = bind(config.listen)?;
         let address = listener.local_addr()?;
         let metrics = match config.metrics_listen {
-            Some(address) => Some(bind(address).await?),
+            Some(address) => Some(bind(address)?),
             None => None,
         };
-        let url = url(address, config.tls.is_some());
+        let metrics_address = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
+        let addresses = Addresses {
+            url: url(address, config.tls.is_some()),
+            metrics: metrics_address.map(|address| format!("{}/metrics", url(address, false))),
+        };
         let options = options(config);
         let opened = |app: &App| {
             if let Some(listener) = metrics {
@@ -85,9 +93,9 @@ impl Serve {
             {
                 tracing::warn!(%error, "commands cannot reach this server: {error}");
             }
-            announce(config, &url);
+            announce(config, &addresses);
             match &self.ready_file {
-                Some(path) => write_ready_file(path, &url),
+                Some(path) => write_ready_file(path, &addresses),
                 None => Ok(()),
             }
         };
@@ -106,6 +114,13 @@ impl Serve {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Where callers come in, by ports that the kernel may have chosen.
+struct Addresses {
+    url: String,
+    /// Of the metrics, where they have a listener of their own.
+    metrics: Option<String>,
 }
 
 /// SIGTERM and SIGINT: the first is a request, the second an order.
@@ -157,21 +172,6 @@ pub fn flush_logs() {
     if let Some(logs) = logs::current() {
         logs.flush();
     }
-}
-
-pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let remedy = match error.kind() {
-            ErrorKind::AddrInUse => {
-                "; stop what listens there, or choose another address with --listen (port 0 \
-                     takes a free one)"
-            }
-            ErrorKind::PermissionDenied => "; low ports are for root, choose another with --listen",
-            ErrorKind::AddrNotAvailable => "; this machine has no such address",
-            _ => "",
-        };
-        Failure::refused(format!("cannot listen on {address}: {error}{remedy}"))
-    })
 }
 
 pub fn tls(config: &Config) -> Result<Option<Tls>> {
@@ -268,18 +268,23 @@ fn why_not_opened(error: anyhow::Error) -> Failure {
 }
 
 /// Says where what is: to people at a terminal, and in one line to everybody.
-fn announce(config: &Config, url: &str) {
+fn announce(config: &Config, Addresses { url, metrics }: &Addresses) {
     if !io::stderr().is_terminal() {
         tracing::info!(url, "serving at {url}");
+        if let Some(url) = metrics {
+            tracing::info!(url, "metrics are at {url}");
+        }
         return;
     }
     let data = match config.store {
         config::Home::Memory => "in memory, gone when this stops".to_owned(),
         config::Home::Files => config.data.display().to_string(),
     };
+    let metrics = metrics.as_ref().map(|url| format!("  Metrics  {url}\n")).unwrap_or_default();
     let _ = writeln!(
         io::stderr(),
-        "\n  Holdall {version}\n\n  API      {url}/api/\n  Console  {url}/_/\n  Data     {data}\n",
+        "\n  Holdall {version}\n\n  API      {url}/api/\n  Console  {url}/_/\n{metrics}  \
+         Data     {data}\n",
         version = env!("CARGO_PKG_VERSION"),
     );
 }
@@ -308,12 +313,15 @@ fn check_ready_file(path: &Path) -> Result {
 }
 
 /// Written beside and renamed, so that whoever waits for it never reads half of it.
-fn write_ready_file(path: &Path, url: &str) -> anyhow::Result<()> {
-    let ready = json!({
-        "url": url,
+fn write_ready_file(path: &Path, addresses: &Addresses) -> anyhow::Result<()> {
+    let mut ready = json!({
+        "url": addresses.url,
         "pid": process::id(),
         "version": env!("CARGO_PKG_VERSION"),
     });
+    if let Some(url) = &addresses.metrics {
+        ready["metrics_url"] = json!(url);
+    }
     let beside = path.with_extension("tmp");
     fs::write(&beside, ready.to_string())
         .and_then(|()| fs::rename(&beside, path))

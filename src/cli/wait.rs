@@ -34,17 +34,18 @@ pub struct Wait {
 
 impl Wait {
     pub fn run(&self, out: &mut dyn Write) -> Result {
-        let server = Server::of(&self.flags.load()?, self.insecure);
+        let server = Server::of(&self.flags, self.insecure)?;
         let probe = if self.ready { Probe::Ready } else { Probe::Live };
         let begun = Instant::now();
         loop {
             let left = self.timeout.saturating_sub(begun.elapsed()).min(LOOK);
-            let Err(last) = server.look(probe, left.max(PAUSE)) else {
-                return Ok(writeln!(out, "{} is ready", server.url)?);
+            let last = match server.look(probe, left.max(PAUSE)) {
+                Ok(who) => return Ok(writeln!(out, "{who} is ready")?),
+                Err(last) => last,
             };
             if begun.elapsed() + PAUSE >= self.timeout {
                 let waited = begun.elapsed().as_secs_f32();
-                let words = format!("{} was not ready after {waited:.1} s: {last:#}", server.url);
+                let words = format!("not ready after {waited:.1} s: {last:#}");
                 return Err(Failure::failed(words));
             }
             thread::sleep(PAUSE);

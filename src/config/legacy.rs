@@ -18,6 +18,7 @@ pub const PASSED_OVER: &[(&str, &str)] = &[
     ("GUNICORN_TIMEOUT", "limits.request_time says it"),
     ("JWT_ALGORITHM", "tokens are RS256"),
     ("MONITORING_ENABLED", "/metrics is always there"),
+    ("PROFILING", "nothing has to be switched on: /metrics has the times of every route"),
     ("REDIS_URL", "caches are in the process"),
     ("SQLALCHEMY_DATABASE_URI", "data is in the data directory"),
     ("SQLALCHEMY_TRACK_MODIFICATIONS", "there is no SQLAlchemy"),

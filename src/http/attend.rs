@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 
 use crate::app::Limits;
+use crate::http::arriving::Arriving;
 use crate::http::connections::{Busy, Order, Seat, Watched};
 use crate::http::doorway::Doorway;
 use crate::http::error::Envelope;
@@ -38,7 +39,7 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    async fn answer(self, request: hyper::Request<Incoming>, visit: Visit<Busy>) -> Response {
+    async fn answer(self, request: hyper::Request<Arriving>, visit: Visit<Busy>) -> Response {
         let Self { doorway, workers } = self;
         match workers {
             Some(workers) if !is_vital(request.uri().path()) => {
@@ -65,6 +66,7 @@ where
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let busy = watch.begin(request.version() == Version::HTTP_2);
         let visit = Visit { peer, busy };
+        let request = request.map(|body| Arriving::new(body, watch.clone()));
         let answer = desk.clone().answer(request, visit);
         async move { Ok::<_, Infallible>(answer.await) }
     });

@@ -53,6 +53,8 @@ pub(super) struct Watch {
     busy: AtomicU32,
     /// Streams of HTTP/2 overlap, so its connections are only timed by their last request.
     is_http2: AtomicBool,
+    /// The last request had a body that nobody read to its end: the caller may still be sending.
+    has_left_body: AtomicBool,
     /// When a write began to wait for the reader; 0: none waits.
     blocked_since: AtomicU32,
     order: AtomicU8,
@@ -111,6 +113,7 @@ impl Connections {
             in_header: AtomicBool::new(true),
             busy: AtomicU32::new(0),
             is_http2: AtomicBool::new(false),
+            has_left_body: AtomicBool::new(false),
             blocked_since: AtomicU32::new(0),
             order: AtomicU8::new(Order::GoOn as u8),
             waker: AtomicWaker::new(),
@@ -167,6 +170,7 @@ impl Watch {
         self.busy.fetch_add(1, Ordering::Relaxed);
         self.in_header.store(false, Ordering::Relaxed);
         self.is_http2.store(is_http2, Ordering::Relaxed);
+        self.has_left_body.store(false, Ordering::Relaxed);
         Busy(self.clone())
     }
 
@@ -183,6 +187,20 @@ impl Watch {
     /// Whether a request is being answered.
     pub fn is_busy(&self) -> bool {
         self.busy.load(Ordering::Relaxed) > 0
+    }
+
+    /// Nobody will read the rest of the body.
+    pub fn leave_body(&self) {
+        self.has_left_body.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the caller should be heard out before the connection closes. Not when all are told
+    /// to finish: then it closes for that, and an idle caller would hold it open.
+    pub fn should_linger(&self) -> bool {
+        // Streams of HTTP/2 end one by one.
+        self.has_left_body.load(Ordering::Relaxed)
+            && !self.is_http2.load(Ordering::Relaxed)
+            && self.order.load(Ordering::Acquire) == Order::GoOn as u8
     }
 
     fn tell(&self, order: Order) {

@@ -19,7 +19,7 @@ use crate::telemetry::trip;
 /// What everybody is told.
 const HEALTHY: &str = r#"{"code":200,"message":"API is healthy.","data":{}}"#;
 /// Headers in which proxies say whom they speak for, the likeliest first.
-const PROXY_HEADERS: [&str; 4] =
+pub(super) const PROXY_HEADERS: [&str; 4] =
     ["X-Forwarded-For", "X-Real-IP", "CF-Connecting-IP", "Fly-Client-IP"];
 
 /// `GET /health`: the short answer, as soon as the socket is bound.

@@ -26,8 +26,9 @@ use crate::telemetry::{logs, series};
 
 /// Bytes of a bare refusal: a status line and three short headers.
 const BARE_BYTES: std::ops::Range<usize> = 60..200;
-/// Bytes thrown away after the last word: more than any header of good will.
-const DISCARD_BYTES: usize = 4 << 20;
+/// Bytes thrown away after the last word, more than anything of good will: twice what a body may
+/// have by default. The time for it is that of a header.
+const DISCARD_BYTES: usize = 64 << 20;
 
 /// What is wrong most often, when somebody typed an address by hand.
 const MALFORMED: &str = "The request is not valid HTTP. In its address, blanks and other special characters \
@@ -232,6 +233,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LastWord<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { inner, word, .. } = self.get_mut();
+        // Whoever closes on a caller who still sends takes back what was said: the kernel answers
+        // with a reset, and the answer is thrown away unread.
+        if word.is_none() && inner.watch.should_linger() {
+            *word = Some(Box::new(Word::new(Vec::new(), 0)));
+        }
         match word {
             Some(word) => word.poll_linger(inner, context),
             None => Pin::new(inner).poll_shutdown(context),

@@ -8,6 +8,7 @@ use crate::domain::Error;
 
 mod accounts;
 mod aggregates;
+mod arriving;
 mod assets;
 mod attend;
 mod batch;

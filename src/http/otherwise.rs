@@ -46,7 +46,7 @@ impl Otherwise {
         }
         let (method, headers) = (request.method(), request.headers());
         let path = request.uri().path();
-        let answer = self.0.assets.answer(method, path, headers).await;
+        let answer = self.0.assets.answer(method, request.uri(), headers).await;
         if answer.is_some() {
             let is_console = path.starts_with("/_/");
             let route = if is_console { self.0.console_route } else { self.0.site_route };

@@ -20,7 +20,10 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::app::App;
 use crate::config::Upstream;
+use crate::domain::settings::TrustedProxy;
 use crate::http::error::Envelope;
+use crate::http::extract;
+use crate::http::health::PROXY_HEADERS;
 use crate::telemetry::trip;
 
 /// A neighbour that has not taken the connection by then is not there.
@@ -58,6 +61,7 @@ pub(super) struct Foreign;
 
 /// The servers that we pass requests on to.
 pub(super) struct Proxy {
+    app: App,
     client: Client<HttpConnector, Body>,
     /// How callers came to us.
     proto: HeaderValue,
@@ -77,7 +81,7 @@ impl Proxy {
         let mut upstreams = app.upstreams().to_vec();
         upstreams.sort_by_key(|upstream| std::cmp::Reverse(upstream.prefix.len()));
         let proto = HeaderValue::from_static(if app.is_https() { "https" } else { "http" });
-        Self { client, proto, upstreams }
+        Self { app: app.clone(), client, proto, upstreams }
     }
 
     /// The server that answers `path`, if one does.
@@ -89,7 +93,12 @@ impl Proxy {
     }
 
     /// Passes a request on and hands back what comes, as it comes.
-    pub async fn forward(&self, upstream: &Upstream, request: Request) -> Response {
+    pub async fn forward(&self, upstream: &Upstream, mut request: Request) -> Response {
+        if leads_out(request.uri().path()) {
+            let words = "The path has dot segments or a NUL and is not passed on.";
+            return Envelope::of_status(StatusCode::BAD_REQUEST).saying(words).into_response();
+        }
+        unforge(request.headers_mut(), &self.app.settings().trusted_proxy);
         let Some(mut request) = addressed(request, upstream) else {
             return Envelope::of_status(StatusCode::BAD_REQUEST).into_response();
         };
@@ -114,6 +123,14 @@ impl Proxy {
             }
         }
     }
+}
+
+/// Whether a server that decodes `path` may look outside the prefix. Some servers take a backslash
+/// for a slash, and some cut off what follows a semicolon.
+fn leads_out(path: &str) -> bool {
+    let is_dots = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
+    let decoded = extract::segment(path);
+    decoded.contains('\0') || decoded.split(['/', '\\']).any(is_dots)
 }
 
 /// The request as it goes on: to the other address, with what the other server should know.
@@ -146,6 +163,25 @@ fn addressed(mut request: Request, upstream: &Upstream) -> Option<Request> {
     Some(request)
 }
 
+/// Removes what only a proxy may say of a caller, unless the settings trust one. The chain of
+/// addresses stays: its last entry is ours, and everybody knows that the others may be invented.
+fn unforge(headers: &mut HeaderMap, trusted: &TrustedProxy) {
+    let is_forged = |name: &HeaderName| {
+        let is = |known: &str| name.as_str().eq_ignore_ascii_case(known);
+        // Servers that speak CGI make the same variable of `X_Forwarded_Host`.
+        let plain = name.as_str().replace('_', "-");
+        if plain.starts_with("x-forwarded-") {
+            return name != FORWARDED_FOR && (trusted.headers.is_empty() || !is(&plain));
+        }
+        let names_caller = PROXY_HEADERS.iter().any(|known| plain.eq_ignore_ascii_case(known));
+        (names_caller || plain == "forwarded") && !trusted.headers.iter().any(|known| is(known))
+    };
+    let forged: Vec<HeaderName> = headers.keys().filter(|name| is_forged(name)).cloned().collect();
+    for name in forged {
+        headers.remove(name);
+    }
+}
+
 /// Says whose request this is, and under which name it stands in our log.
 fn introduce(headers: &mut HeaderMap, trip: &trip::Trip) {
     let mut say = |name, value: Option<HeaderValue>| {
@@ -155,9 +191,12 @@ fn introduce(headers: &mut HeaderMap, trip: &trip::Trip) {
     };
     say(REQUEST_ID, HeaderValue::from_str(trip.id()).ok());
     say(TRACEPARENT, HeaderValue::from_bytes(&trip.traceparent()).ok());
-    let before = headers.get(&FORWARDED_FOR).and_then(|value| value.to_str().ok());
-    let peer = trip.peer();
-    let chain = before.map_or_else(|| peer.to_string(), |before| format!("{before}, {peer}"));
+    // Some proxies add a line of their own rather than to the line that is there.
+    let before = headers.get_all(FORWARDED_FOR);
+    let mut chain: Vec<&str> = before.iter().filter_map(|value| value.to_str().ok()).collect();
+    let peer = trip.peer().to_string();
+    chain.push(&peer);
+    let chain = chain.join(", ");
     if let Ok(chain) = HeaderValue::try_from(chain) {
         headers.insert(FORWARDED_FOR, chain);
     }
@@ -198,4 +237,60 @@ where
             Err(late) => Err(late.into()),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_trusted_proxy_says_who_called() {
+        let names = [
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x_forwarded_proto",
+            "forwarded",
+            "x-real-ip",
+            "cf-connecting-ip",
+            "x-other",
+        ];
+        let check = |trusted: &[&str], stay: &[&str]| {
+            let value = HeaderValue::from_static("x");
+            let mut headers: HeaderMap = names
+                .map(|name| (HeaderName::from_static(name), value.clone()))
+                .into_iter()
+                .collect();
+            let trusted = trusted.iter().map(|name| (*name).to_owned()).collect();
+            unforge(&mut headers, &TrustedProxy { headers: trusted, ..TrustedProxy::default() });
+            let left: Vec<&str> =
+                names.into_iter().filter(|name| headers.contains_key(*name)).collect();
+            assert_eq!(left, stay);
+        };
+        check(&[], &["x-forwarded-for", "x-other"]);
+        let by_proxy = ["x-forwarded-for", "x-forwarded-host", "x-real-ip", "x-other"];
+        check(&["X-Real-IP"], &by_proxy);
+    }
+
+    #[test]
+    fn only_dots_and_nul_lead_out() {
+        for path in [
+            "/old/..",
+            "/old/../x",
+            "/old/./x",
+            "/old/%2e%2E/x",
+            "/old/.%2e/x",
+            "/old/..%2fx",
+            "/old/x%2f..",
+            "/old/..\\x",
+            "/old/x%5c..%5Cy",
+            "/old/..;a=b/x",
+            "/old/x%00.js",
+        ] {
+            assert!(leads_out(path), "{path}");
+        }
+        for path in ["/", "/old//x", "/old/a%2fb", "/old/a..b/...", "/old/.git", "/old/%252e%252e"]
+        {
+            assert!(!leads_out(path), "{path}");
+        }
+    }
 }

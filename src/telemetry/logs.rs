@@ -58,17 +58,26 @@ pub fn start(
     Ok(logs)
 }
 
+/// Refuses a level that [`Logs::set_level`] would refuse.
+pub fn check_level(level: &str) -> Result<(), UnknownLevel> {
+    filter(level).map(drop)
+}
+
 /// The logs of this process, once started.
 pub fn current() -> Option<&'static Logs> {
     LOGS.get()
 }
 
 impl Logs {
-    /// Changes what is logged from now on.
-    pub fn set_level(&self, level: &str) -> Result<(), UnknownLevel> {
-        let filter = filter(level)?;
-        self.access.store(wants_access(&filter), Ordering::Relaxed);
-        self.filter.reload(filter).map_err(|_| UnknownLevel(level.to_owned()))?;
+    /// Changes what is logged from now on. What `say` says at `info` is heard whatever the level
+    /// was and will be: it explains a log that falls silent.
+    pub fn set_level(&self, level: &str, say: impl FnOnce()) -> Result<(), UnknownLevel> {
+        let wanted = filter(level)?;
+        let unknown = |_| UnknownLevel(level.to_owned());
+        self.filter.reload(filter("info")?).map_err(unknown)?;
+        say();
+        self.access.store(wants_access(&wanted), Ordering::Relaxed);
+        self.filter.reload(wanted).map_err(unknown)?;
         *self.level.lock() = level.to_owned();
         Ok(())
     }

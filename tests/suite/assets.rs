@@ -72,6 +72,8 @@ async fn pages_fall_back_to_the_index_and_files_do_not() {
     }
     assert_eq!(text(&house.guest().get("/docs/").await), "<title>Docs</title>");
     assert_eq!(house.guest().get("/docs").await.header("location"), "/docs/");
+    let asked = house.guest().get("/docs?page=2&q=a%20b").await;
+    assert_eq!(asked.header("location"), "/docs/?page=2&q=a%20b");
     assert_eq!(house.guest().post("/", serde_json::json!({})).await.status, 404);
 }
 

@@ -45,6 +45,13 @@ fn bad_settings_are_refused_with_a_remedy_before_anything_is_touched() {
                 .env("SECRET_KEY", "your-super-secret-key-here-0123456789"),
             "looks like an example's value",
         ),
+        (
+            "alphabet",
+            check()
+                .env("ENVIRONMENT", "production")
+                .env("SECRET_KEY", "abcdefghijklmnopqrstuvwxyz123456"),
+            "is a sequence or a repetition",
+        ),
         ("short secret", check().env("HOLDALL_INSTANCE_SECRET", "short"), "shorter than 32 bytes"),
         (
             "secret twice",
@@ -80,6 +87,34 @@ fn bad_settings_are_refused_with_a_remedy_before_anything_is_touched() {
         assert!(!done.err.contains("canary") && !done.err.contains("panicked"), "{kind}");
         assert_eq!(std::fs::read_dir(kept.path()).expect("readable").count(), before, "{kind}");
     }
+}
+
+#[test]
+fn check_refuses_what_serve_would_refuse() {
+    let cases = [
+        ("--public none", "cannot serve the site in"),
+        ("--schema none.json", "none.json"),
+        ("--schema holdall.toml", "holdall.toml"),
+        ("--tls-cert none.pem --tls-key none.pem", "cannot read the TLS certificate"),
+        ("--tls-cert holdall.toml --tls-key holdall.toml", "holds no certificate"),
+        ("--data holdall.toml", "cannot keep data in"),
+        ("--data holdall.toml/below", "cannot keep data in"),
+    ];
+    for (line, words) in cases {
+        for command in ["config check", "serve --listen 127.0.0.1:0"] {
+            let holdall = Holdall::new(&format!("{command} {line}")).file("holdall.toml", "");
+            let (mut command, home) = holdall.into_command();
+            let done = Done::of(command.output().expect("the binary runs"));
+            assert_eq!(done.code, 2, "{line}: {}", done.err);
+            assert!(done.err.contains(words), "{line}: {}", done.err);
+            assert_eq!(std::fs::read_dir(home.path()).expect("readable").count(), 1, "{line}");
+        }
+    }
+    let fine = check().arg("--data").arg("not/yet");
+    let home = fine.home().to_owned();
+    let (mut command, _home) = fine.into_command();
+    assert_eq!(Done::of(command.output().expect("the binary runs")).code, 0);
+    assert_eq!(std::fs::read_dir(home).expect("readable").count(), 0);
 }
 
 #[test]
@@ -129,6 +164,7 @@ fn configmap_of_the_stack_before_needs_one_more_line() {
         ("JWT_ISSUER", "my-backend"),
         ("JWT_AUDIENCE", "my-frontend"),
         ("API_TEST_MODE", "0"),
+        ("PROFILING", "1"),
         ("GUNICORN_WORKERS", "4"),
         ("HOLDALL_STORE", "files"),
     ];
@@ -144,6 +180,8 @@ fn configmap_of_the_stack_before_needs_one_more_line() {
     assert!(!done.out.contains("canary"), "{}", done.out);
     let notices: Vec<&str> = done.out.lines().filter(|line| line.starts_with('#')).collect();
     assert_eq!(notices.len(), 2, "{notices:?}");
+    assert!(done.out.contains("they mean nothing here: API_TEST_MODE, "), "{}", done.out);
+    assert!(done.out.contains("PROFILING"), "{}", done.out);
 }
 
 #[test]

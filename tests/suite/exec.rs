@@ -103,15 +103,17 @@ fn deployment_settings_around_it_do_not_reach_the_instance() {
 
 #[test]
 fn signals_are_passed_on() {
-    let script = "trap 'echo caught; exit 9' TERM; echo $$; while :; do sleep 0.02; done";
-    let (mut child, _, _home) = running(script);
+    for (name, signal) in [("TERM", libc::SIGTERM), ("WINCH", libc::SIGWINCH)] {
+        let wait = "echo $$; while :; do sleep 0.02; done";
+        let (mut child, _, _home) = running(&format!("trap 'echo caught; exit 9' {name}; {wait}"));
 
-    send(child.id(), libc::SIGTERM);
+        send(child.id(), signal);
 
-    let mut rest = String::new();
-    child.stdout.take().expect("it is piped").read_to_string(&mut rest).expect("text");
-    assert_eq!(child.wait().expect("it ends").code(), Some(9));
-    assert_eq!(rest, "caught\n");
+        let mut rest = String::new();
+        child.stdout.take().expect("it is piped").read_to_string(&mut rest).expect("text");
+        assert_eq!(child.wait().expect("it ends").code(), Some(9), "{name}");
+        assert_eq!(rest, "caught\n", "{name}");
+    }
 }
 
 #[test]

@@ -116,3 +116,24 @@ async fn oversized_bodies_are_refused_before_they_are_read() {
     let answer = house.guest().post("/api/collections/users/auth-with-password", body).await;
     assert_eq!((answer.status, &answer.body["code"]), (413, &json!("too_large")));
 }
+
+#[tokio::test]
+async fn refused_body_may_be_sent_to_its_end() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    const SIZE: usize = 40 << 20;
+    let house = House::new();
+    let lines = "POST /api/collections/users/records HTTP/1.1\r\nhost: x\r\n";
+    let mut stream = tokio::net::TcpStream::connect(house.address).await.unwrap();
+    stream.write_all(format!("{lines}content-length: {SIZE}\r\n\r\n").as_bytes()).await.unwrap();
+
+    // Those who send first and read then: everything arrives, and the answer is still there.
+    let piece = vec![b'x'; 1 << 20];
+    for _ in 0..SIZE / piece.len() {
+        stream.write_all(&piece).await.expect("the house goes on reading");
+    }
+    let mut heard = String::new();
+    stream.read_to_string(&mut heard).await.unwrap();
+
+    assert!(heard.starts_with("HTTP/1.1 413 "), "{heard}");
+    assert!(heard.contains(r#""code":"too_large""#), "{heard}");
+}

@@ -12,6 +12,7 @@ mod command;
 mod config;
 mod confined;
 mod erase;
+mod errors;
 mod exec;
 mod explain;
 mod front;

@@ -26,6 +26,7 @@ async fn neighbour() -> String {
             "for": header("x-forwarded-for"),
             "forwarded_host": header("x-forwarded-host"),
             "proto": header("x-forwarded-proto"),
+            "real_ip": header("x-real-ip"),
             "request_id": header("x-request-id"),
             "traceparent": header("traceparent"),
             "authorization": header("authorization"),
@@ -96,6 +97,30 @@ async fn the_other_server_learns_whose_request_it_is() {
 }
 
 #[tokio::test]
+async fn only_a_trusted_proxy_says_how_somebody_came() {
+    let address = neighbour().await;
+    let house = house(&[("/legacy", &address, "/legacy")]);
+    let caller = house
+        .guest()
+        .with("x-forwarded-host", "evil.example")
+        .with("x-forwarded-proto", "https")
+        .with("x-real-ip", "192.0.2.1");
+
+    let forged = caller.get("/legacy/x").await.body;
+    let trust = json!({ "trustedProxy": { "headers": ["X-Forwarded-For"] } });
+    assert_eq!(house.superuser().await.patch("/api/settings", trust).await.status, 200);
+    let told = caller.get("/legacy/x").await.body;
+
+    let own = house.address.to_string();
+    assert_eq!((&forged["forwarded_host"], &forged["proto"]), (&json!(own), &json!("http")));
+    assert_eq!(told["forwarded_host"], "evil.example");
+    assert_eq!(told["proto"], "https");
+    for heard in [forged, told] {
+        assert_eq!(heard["real_ip"], json!(null), "nobody trusts this one");
+    }
+}
+
+#[tokio::test]
 async fn only_whole_segments_below_the_prefix_are_passed_on() {
     let address = neighbour().await;
     let house = house(&[("/legacy", &address, "/old"), ("/api", &address, "/api")]);
@@ -105,6 +130,19 @@ async fn only_whole_segments_below_the_prefix_are_passed_on() {
     assert_eq!(house.guest().get("/api/reports").await.body["target"], "/api/reports");
     assert_eq!(house.guest().get("/api/health").await.body["message"], "API is healthy.");
     assert_eq!(house.guest().get("/_/").await.header("content-type"), "text/html; charset=utf-8");
+}
+
+#[tokio::test]
+async fn no_path_leads_out_of_the_prefix() {
+    let address = neighbour().await;
+    let house = house(&[("/legacy", &address, "/legacy")]);
+    for path in ["/legacy/%2e%2e/x", "/legacy/..%2fx", "/legacy/..%5cx", "/legacy/a%00"] {
+        let answer = house.guest().get(path).await;
+        assert_eq!((answer.status, &answer.body["code"]), (400, &json!("bad_request")), "{path}");
+    }
+    for path in ["/legacy/a%2fb%5C%25", "/legacy/a..b/c+d;e", "/legacy//%C3%A5%ff?x=%00&y=../.."] {
+        assert_eq!(house.guest().get(path).await.body["target"], path);
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::command::{Done, Holdall};
+use crate::house::Client;
 
 /// A server in a process of its own; killed when dropped.
 struct Server {
@@ -108,6 +109,44 @@ fn says_where_it_serves_and_stops_in_order() {
 }
 
 #[test]
+fn server_on_a_free_port_is_found_by_its_data_directory() {
+    let mut server = Server::start("data");
+    let lines = ["healthcheck", "healthcheck --live", "wait --ready --timeout 5s"];
+
+    let named = lines.map(|line| server.ask(line));
+    // Settings that are on no line name it too, but for an address on the line.
+    let beside = |line| Holdall::new(line).env("HOLDALL_DATA", server.data.to_str().unwrap());
+    let configured = lines.map(|line| beside(line).run());
+    let elsewhere = beside("healthcheck --listen 127.0.0.1:1").run();
+    server.end(libc::SIGTERM);
+    let gone = server.ask("wait --timeout 10ms");
+
+    for done in named.into_iter().chain(configured) {
+        assert_eq!(done.code, 0, "{done:?}");
+        assert!(done.out.starts_with("the server in "), "{done:?}");
+    }
+    assert_eq!(elsewhere.code, 1, "{elsewhere:?}");
+    assert_eq!(gone.code, 1);
+    assert!(gone.err.contains("no server runs in"), "{gone:?}");
+}
+
+#[tokio::test]
+async fn port_of_the_metrics_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let line = "serve --listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0 --ready-file";
+    let mut server = Server::start_as(line, home, data);
+    let url = server.ready["metrics_url"].as_str().unwrap().to_owned();
+
+    let address = url.strip_prefix("http://").and_then(|url| url.strip_suffix("/metrics"));
+    let metrics = Client::of(address.unwrap().parse().unwrap()).get("/metrics").await;
+    let log = String::from_utf8(server.end(libc::SIGTERM).stderr).unwrap();
+
+    assert_eq!(metrics.status, 200);
+    assert!(log.contains(&format!("metrics are at {url}")), "{log}");
+}
+
+#[test]
 fn log_level_of_a_running_server_changes() {
     let mut server = Server::start("data");
 
@@ -115,11 +154,14 @@ fn log_level_of_a_running_server_changes() {
     assert_eq!(server.ask("log-level debug").out, "debug\n");
     assert_eq!(server.ask("log-level").out, "debug\n");
     let wrong = server.ask("log-level loud");
-    assert_eq!(wrong.code, 1);
+    assert_eq!(wrong.code, 2);
     assert!(wrong.err.contains("no such log level"), "{}", wrong.err);
+    assert_eq!(server.ask("log-level off").out, "off\n");
     let socket = std::fs::metadata(server.data.join("control.sock")).unwrap();
     assert_eq!(socket.permissions().mode() & 0o777, 0o600);
-    server.end(libc::SIGINT);
+    let log = String::from_utf8(server.end(libc::SIGINT).stderr).unwrap();
+    let told = log.lines().rfind(|line| line.contains("the log level is off now"));
+    assert!(told.is_some_and(|line| line.contains(r#""level":"info""#)), "{log}");
     let nobody = server.ask("log-level");
     assert_eq!(nobody.code, 1);
     assert!(nobody.err.contains("no server runs in"), "{}", nobody.err);

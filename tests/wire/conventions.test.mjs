@@ -54,7 +54,7 @@ test('a repeated query parameter uses its first value', async () => {
 });
 
 test('a body above 32 MiB is 413', async () => {
-  const answer = await call('PATCH', '/api/settings', { as: await root(), body: JSON.stringify({ x: 'x'.repeat(33 * 1024 * 1024) }) }).catch(() => ({ status: 413, text: '', json: { status: 413, message: 'cut off while it was sent', data: {} } }));
+  const answer = await call('PATCH', '/api/settings', { as: await root(), body: JSON.stringify({ x: 'x'.repeat(33 * 1024 * 1024) }) });
   bad(answer, 413);
 });
 

@@ -1,15 +1,16 @@
 //! The small HTTP client of the commands that ask a server how it is.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::cli::control::{self, Order};
 use crate::cli::failure::Failure;
-use crate::config::{Config, Tls};
+use crate::cli::flags::Flags;
+use crate::config::{Config, Home, Tls};
 
 mod trust;
 
@@ -27,14 +28,14 @@ pub enum Probe {
     Ready,
 }
 
-/// How the server is reached that these settings speak of.
+/// How the server is reached that these settings speak of; by its socket where there are both ways.
 #[derive(Debug)]
 pub struct Server {
-    pub url: String,
-    trust: Trust,
-    /// Its data directory, where the way by the control socket is the better one: the server is
-    /// ours, and no certificate is for the address that it listens on.
+    /// The data directory that holds its control socket: finds it whatever its port, and needs no
+    /// certificate.
     data: Option<PathBuf>,
+    url: Option<String>,
+    trust: Trust,
 }
 
 impl Probe {
@@ -47,39 +48,73 @@ impl Probe {
 }
 
 impl Server {
-    pub fn of(config: &Config, insecure: bool) -> Self {
-        let scheme = if config.tls.is_some() { "https" } else { "http" };
-        let is_ours = config.url.is_none();
-        let cert = match &config.tls {
-            Some(Tls::Files { cert, .. }) => Some(cert.clone()),
+    /// A directory on the line means whoever holds it, an address on the line whoever answers there.
+    pub fn of(flags: &Flags, insecure: bool) -> Result<Self, Failure> {
+        let config = flags.load()?;
+        let by_data = flags.has("data") && !flags.has("url");
+        let by_address = config.url.is_some()
+            || config.store == Home::Memory
+            // Nobody has a certificate for the address that a server listens on.
+            || flags.has("listen") && config.tls.is_none();
+        // Whoever happens to have the default port is not meant by a directory.
+        let has_address = !by_data || flags.has("listen");
+        let url = has_address.then(|| url(&config));
+        let cert = match config.tls {
+            Some(Tls::Files { cert, .. }) => Some(cert),
             Some(Tls::SelfSigned) | None => None,
         };
-        Self {
-            url: match &config.url {
-                Some(url) => url.clone(),
-                None => format!("{scheme}://{}", reachable(config.listen)),
-            },
-            trust: Trust { insecure, cert },
-            data: (is_ours && config.tls.is_some() && !insecure).then(|| config.data.clone()),
-        }
+        let data = (by_data || !by_address).then_some(config.data);
+        Ok(Self { data, url, trust: Trust { insecure, cert } })
     }
 
-    /// Looks once; an error says what is amiss.
-    pub fn look(&self, probe: Probe, patience: Duration) -> Result<()> {
-        if let Some(data) = &self.data {
-            let order = match probe {
-                Probe::Live => Order::Live,
-                Probe::Ready => Order::Ready,
-            };
-            if control::ask_within(data, &order, patience).map_err(Failure::into_cause)?.is_some() {
-                return Ok(());
+    /// Looks once and returns who is well; an error says who is not, and what is amiss.
+    pub fn look(&self, probe: Probe, patience: Duration) -> Result<String> {
+        if let Some(data) = &self.data
+            && let Some(asked) = self.look_inside(data, probe, patience)
+        {
+            let who = format!("the server in {}", data.display());
+            return asked.with_context(|| format!("{who} is not well")).map(|()| who);
+        }
+        let Some(url) = &self.url else {
+            let data = self.data.as_deref().unwrap_or(Path::new("."));
+            bail!("no server runs in {}", data.display());
+        };
+        let asked = match status(url, probe.path(), &self.trust, patience) {
+            Ok(200) => Ok(()),
+            Ok(status) => Err(anyhow!("{} answered {status}", probe.path())),
+            Err(error) => Err(error),
+        };
+        asked.with_context(|| format!("{url} is not well")).map(|()| url.clone())
+    }
+
+    /// Asks through the socket in `data`; `None` where the address has to be asked.
+    fn look_inside(&self, data: &Path, probe: Probe, patience: Duration) -> Option<Result<()>> {
+        let order = match probe {
+            Probe::Live => Order::Live,
+            Probe::Ready => Order::Ready,
+        };
+        match control::ask_within(data, &order, patience) {
+            Ok(Some(_)) => Some(Ok(())),
+            Ok(None) => None,
+            Err(failure) => {
+                let error = failure.into_cause();
+                // Somebody else's server may still answer anybody at its address.
+                (!is_denied(&error) || self.url.is_none()).then_some(Err(error))
             }
         }
-        match status(&self.url, probe.path(), &self.trust, patience)? {
-            200 => Ok(()),
-            status => bail!("{}{} answered {status}", self.url, probe.path()),
-        }
     }
+}
+
+fn is_denied(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<io::Error>();
+    cause.is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
+/// Where the settings say that the server is called.
+fn url(config: &Config) -> String {
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let listening = || format!("{scheme}://{}", reachable(config.listen));
+    config.url.clone().unwrap_or_else(listening)
 }
 
 /// An address that a caller on this machine can use: nobody can call 0.0.0.0.
@@ -144,6 +179,14 @@ mod tests {
         assert_eq!(reachable(([0, 0, 0, 0], 80).into()), ([127, 0, 0, 1], 80).into());
         assert_eq!(reachable("[::]:80".parse().unwrap()), "[::1]:80".parse().unwrap());
         assert_eq!(reachable(([10, 0, 0, 1], 80).into()), ([10, 0, 0, 1], 80).into());
+    }
+
+    #[test]
+    fn socket_of_somebody_else_is_told_from_one_that_fails() {
+        let failed = |kind| anyhow::Error::new(io::Error::from(kind)).context("cannot reach it");
+        assert!(is_denied(&failed(io::ErrorKind::PermissionDenied)));
+        assert!(!is_denied(&failed(io::ErrorKind::TimedOut)));
+        assert!(!is_denied(&anyhow!("not ready")));
     }
 
     #[test]

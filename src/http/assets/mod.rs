@@ -13,6 +13,7 @@ use axum::http::HeaderMap;
 use axum::http::HeaderValue;
 use axum::http::Method;
 use axum::http::StatusCode;
+use axum::http::Uri;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
@@ -50,9 +51,10 @@ impl Assets {
     pub async fn answer(
         &self,
         method: &Method,
-        path: &str,
+        uri: &Uri,
         headers: &HeaderMap,
     ) -> Option<Response> {
+        let path = uri.path();
         if method != Method::GET && method != Method::HEAD {
             return None;
         }
@@ -64,7 +66,7 @@ impl Assets {
             return Some(response);
         }
         match path {
-            "/_" => return Some(moved(CONSOLE)),
+            "/_" => return Some(moved(CONSOLE, uri)),
             "/api" => return None,
             _ if path.starts_with("/api/") => return None,
             _ => {}
@@ -79,14 +81,15 @@ impl Assets {
         trip::with(|trip| trip.take_route(self.site_route));
         match found {
             folder::Found::File(file) => Some(answer::answer(method, headers, &file).await),
-            folder::Found::Folder => Some(moved(&format!("{path}/"))),
+            folder::Found::Folder => Some(moved(&format!("{path}/"), uri)),
         }
     }
 }
 
 /// Relative links in a page only work when a folder's address ends with a slash.
-fn moved(to: &str) -> Response {
-    let Ok(to) = HeaderValue::try_from(to) else {
+fn moved(to: &str, from: &Uri) -> Response {
+    let query = from.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let Ok(to) = HeaderValue::try_from(format!("{to}{query}")) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, to)]).into_response()
