@@ -75,4 +75,32 @@ mod tests {
         // Once at a glance, then in the lane.
         assert_eq!(runs.load(SeqCst), 1 + crate::store::Store::TRIES);
     }
+
+    /// The second run of a rule holds everybody up: it gets 50 ms of a processor, then the rule
+    /// starts again on a new snapshot, and after five of those somebody has to try later.
+    #[tokio::test]
+    async fn write_that_always_loses_ends_as_a_conflict_and_holds_nobody_up() {
+        let app = App::open(Default::default()).unwrap();
+        let (quicker, runs) = (app.clone(), Arc::new(AtomicUsize::new(0)));
+        let counted = runs.clone();
+        let rule = move |tx: &mut crate::store::Tx| {
+            tx.get(b"Dcontended")?;
+            let run = runs.fetch_add(1, SeqCst);
+            if run.is_multiple_of(2) {
+                // On a snapshot; another writer is quicker.
+                quicker.store().write(|tx| tx.put(b"Dcontended", run.to_string()))?;
+                tx.put(b"Dmine", "1")?;
+                return Ok(());
+            }
+            // In the commit, and too slow for it.
+            loop {
+                tx.get(b"Dcontended")?;
+            }
+        };
+        let answer: domain::Result<()> = app.write(rule).await;
+        let conflict = Error::Store(crate::store::Error::Conflict);
+        assert_eq!(answer.unwrap_err().to_string(), conflict.to_string());
+        assert_eq!(counted.load(SeqCst), 2 * crate::store::Store::TRIES);
+        assert_eq!(app.store().snapshot().get(b"Dmine").unwrap(), None);
+    }
 }

@@ -9,7 +9,7 @@
 //! | `forbidden` | 403 | the caller is known but may not |
 //! | `not_found` | 404 | no such endpoint, method, collection, record or file |
 //! | `timed_out` | 408 | the body did not arrive in time |
-//! | `conflict` | 409 | others kept changing what the request relied on |
+//! | `conflict` | 503 | others kept changing what the request relied on |
 //! | `too_large` | 413 | the body, or what it asks to be written, is too large |
 //! | `url_too_long` | 414 | path and query are too long |
 //! | `range_outside` | 416 | the file has no such part |
@@ -57,7 +57,6 @@ impl Envelope {
                 ("not_found", "There is nothing at this address.")
             }
             StatusCode::REQUEST_TIMEOUT => ("timed_out", "The request did not arrive in time."),
-            StatusCode::CONFLICT => ("conflict", "Others changed the same data. Try again."),
             StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "The request is too large."),
             StatusCode::URI_TOO_LONG => ("url_too_long", "The address is too long."),
             StatusCode::RANGE_NOT_SATISFIABLE => ("range_outside", "The file has no such part."),
@@ -138,7 +137,11 @@ impl From<Error> for Envelope {
 
 fn of_store(error: store::Error) -> Envelope {
     match error {
-        store::Error::Conflict | store::Error::TooOld => Envelope::of_status(StatusCode::CONFLICT),
+        store::Error::Conflict | store::Error::TooOld => Envelope::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "conflict",
+            "Others keep changing the same data. Try again.",
+        ),
         store::Error::TooLarge(what) => Envelope::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too_large",
@@ -204,7 +207,7 @@ mod tests {
         check(Error::TooLarge(5), 413, "too_large");
         check(Error::Busy("reads"), 503, "busy");
         check(Error::TimedOut, 504, "timeout");
-        check(Error::Store(store::Error::Conflict), 409, "conflict");
+        check(Error::Store(store::Error::Conflict), 503, "conflict");
         check(Error::Store(store::Error::ReadOnly("full".into())), 503, "read_only");
         check(Error::Broken("secret".into()), 500, "internal");
     }
