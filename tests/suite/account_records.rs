@@ -138,6 +138,29 @@ async fn managers_may_what_superusers_may_with_these_accounts() {
 }
 
 #[tokio::test]
+async fn what_belongs_to_accounts_goes_with_all_of_them() {
+    let house = House::new();
+    let root = house.superuser().await;
+    let (links, clients) = ("/api/collections/_externalAuths/records", "/api/collections/clients");
+    let made = root.post("/api/collections", json!({"name": "clients", "type": "auth"})).await;
+    let link = |collection: &serde_json::Value, id: &str| {
+        json!({"collectionRef": collection, "recordRef": id, "provider": "google",
+            "providerId": format!("at google {id}")})
+    };
+    let of_clients = |id: &str| link(&made.body["id"], id);
+    for link in [of_clients("a"), of_clients("b"), link(&json!("_pb_users_auth_"), "a")] {
+        let answer = root.post(links, link).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    assert_eq!(root.delete(&format!("{clients}/truncate")).await.status, 204);
+    assert_eq!(root.get(links).await.body["totalItems"], 1);
+    assert_eq!(root.post(links, of_clients("c")).await.status, 200);
+    assert_eq!(root.delete(clients).await.status, 204);
+    assert_eq!(root.get(links).await.body["totalItems"], 1);
+}
+
+#[tokio::test]
 async fn one_superuser_remains() {
     let house = House::new();
     let root = house.superuser().await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::domain::accounts::satellites;
 use crate::domain::collections::Fields;
 use crate::domain::collections::build;
 use crate::domain::collections::draft::draft;
@@ -321,6 +322,8 @@ fn taken_names(all: &[Arc<Collection>], new: &Collection) -> Problems {
 /// Removes a collection and all that belongs to it.
 pub fn remove(tx: &mut Tx, collection: &Collection) -> Result<()> {
     build::abandon(tx, collection)?;
+    let schema = Schema::load(tx)?;
+    satellites::clear(tx, &schema, collection)?;
     tx.clear(&keys::records(collection.number))?;
     tx.delete(&keys::collection(collection.number))?;
     stamp(tx)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::domain::accounts::satellites;
 use crate::domain::cascade;
 use crate::domain::record::Record;
 use crate::domain::request::Caller;
@@ -149,6 +150,7 @@ pub fn truncate(tx: &mut Tx, caller: &Caller, id_or_name: &str, now_ms: i64) -> 
         other.relations().any(|(_, relation)| relation.collection_id == collection.id)
     });
     if !pointed_at && collection.name != crate::domain::request::SUPERUSERS {
+        satellites::clear(tx, &schema, &collection)?;
         return tx.clear(&keys::records(collection.number)).map_err(Error::from);
     }
     loop {
