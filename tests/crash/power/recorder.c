@@ -1,7 +1,8 @@
 // Records what a program does to files below $RECORD_DIR, and what it prints, in one total order:
 // every write, truncation, creation, rename, removal and sync. For LD_PRELOAD.
 //
-// With $FAIL_SYNC=n, syncs of files in a folder `journal` fail from the n-th on, as a dying disk's do.
+// $FAIL_CALL (sync or write), $FAIL_PATH and $FAIL_FROM=n: such calls on files below that path fail from the n-th
+// on, as a dying disk's do.
 //
 // The record is written to $RECORD. An entry: u8 kind, u64 inode, u64 offset, u64 length,
 // u32 n1, u32 n2, then n1 and n2 bytes.
@@ -128,6 +129,18 @@ static int tracked(int fd, uint64_t *inode) {
     return !strncmp(path, directory, directory_length);
 }
 
+// Calls of FAIL_CALL on files below FAIL_PATH fail from the FAIL_FROM-th on.
+static int must_fail(int fd, const char *call) {
+    static int calls;
+    char link[64], path[PATH] = {0}, *wanted = getenv("FAIL_CALL");
+    if (!wanted || strcmp(wanted, call)) return 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    if (readlink(link, path, sizeof path - 1) < 0 || !strstr(path, getenv("FAIL_PATH"))) return 0;
+    if (__sync_add_and_fetch(&calls, 1) < atoi(getenv("FAIL_FROM"))) return 0;
+    errno = EIO;
+    return 1;
+}
+
 static int do_open(int at, const char *path, int flags, mode_t mode) {
     int (*real)(int, const char *, int, ...) = REAL("openat64");
     char whole[PATH];
@@ -163,6 +176,7 @@ ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t offset) {
     ssize_t (*real)(int, const void *, size_t, off64_t) = REAL("pwrite64");
     uint64_t inode;
     if (!tracked(fd, &inode)) return real(fd, bytes, length, offset);
+    if (must_fail(fd, "write")) return -1;
     pthread_mutex_lock(&lock);
     ssize_t n = real(fd, bytes, length, offset);
     int error = errno;
@@ -257,23 +271,11 @@ int fallocate(int fd, int mode, off_t offset, off_t length) {
     return fallocate64(fd, mode, offset, length);
 }
 
-static int must_fail(int fd) {
-    static int syncs;
-    char link[64], path[PATH] = {0}, *from = getenv("FAIL_SYNC");
-    if (!from) return 0;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    if (readlink(link, path, sizeof path - 1) < 0 || !strstr(path, "/journal/")) return 0;
-    return __sync_add_and_fetch(&syncs, 1) >= atoi(from);
-}
-
 static int do_sync(int fd, const char *name) {
     int (*real)(int) = dlsym(RTLD_NEXT, name);
     uint64_t inode;
     if (!tracked(fd, &inode)) return real(fd);
-    if (must_fail(fd)) {
-        errno = EIO;
-        return -1;
-    }
+    if (must_fail(fd, "sync")) return -1;
     pthread_mutex_lock(&lock);
     uint64_t id = entries;
     entry(SYNC_BEGIN, inode, id, 0, 0, 0, 0, 0);
