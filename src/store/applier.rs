@@ -12,7 +12,7 @@ use crate::store::shared::Shared;
 use crate::store::state::{Applied, State};
 
 /// How long groups gather before they are applied: a key written often is then applied once.
-const LAG: Duration = Duration::from_millis(250);
+const LAG: Duration = Duration::from_millis(1_000);
 /// Bytes in the window above which the applier does not wait for that.
 const LAG_BYTES: usize = 16 << 20;
 /// Most groups applied in one round.
