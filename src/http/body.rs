@@ -12,6 +12,7 @@ use crate::domain::records;
 use crate::domain::{Error, Result};
 use crate::http::extract;
 use crate::http::limits;
+use crate::http::strict;
 
 /// Holds JSON members that are merged into a form.
 const JSON_PAYLOAD: &str = "@jsonPayload";
@@ -47,7 +48,7 @@ fn from_json(bytes: &[u8]) -> Result<Map<String, Value>> {
     if bytes.trim_ascii().is_empty() {
         return Ok(Map::new());
     }
-    match serde_json::from_slice(bytes) {
+    match strict::from_slice(bytes) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(Value::Null) => Ok(Map::new()),
         Ok(_) => Err(Error::Bad("The body must be a JSON object.".to_owned())),

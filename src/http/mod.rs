@@ -37,6 +37,7 @@ mod routes;
 pub mod serve;
 mod settings;
 mod streamed;
+mod strict;
 mod testing;
 mod throttle;
 pub mod tls;
