@@ -36,9 +36,7 @@ impl Command {
             Self::Check(at) => check(&at.options()?, out),
             Self::Rebuild(at) => {
                 let options = at.options()?;
-                if let Home::Files(path) = &options.home {
-                    Store::forget_state(path)?;
-                }
+                Store::forget_state(&options)?;
                 writeln!(
                     out,
                     "the old state is set aside, as `state.old-1` in the data directory"

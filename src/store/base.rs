@@ -16,6 +16,8 @@ use crate::store::state::Applied;
 const MAGIC: [u8; 8] = *b"HOLDBAS1";
 const HEADER: usize = 60;
 const TRAILER: usize = 28;
+/// What a base is called while it is made.
+const NEW: &str = "new.tmp";
 /// Entries are compressed together up to this many bytes.
 const CHUNK: usize = 256 << 10;
 /// A chunk is one value at least, so this is far above any; beyond it lies damage.
@@ -51,13 +53,20 @@ pub(super) fn is_any(directory: &Path) -> io::Result<bool> {
     }
 }
 
-/// Bases in `directory`, oldest first. What an interrupted making left is removed if `tidy`.
-pub(super) fn list(directory: &Path, line: &[u8; 16], tidy: bool) -> io::Result<Vec<Base>> {
+/// Removes what an interrupted making left.
+pub(super) fn tidy(directory: &Path) -> io::Result<()> {
+    match fs::remove_file(directory.join(NEW)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Bases in `directory`, oldest first.
+pub(super) fn list(directory: &Path, line: &[u8; 16]) -> io::Result<Vec<Base>> {
     let mut bases = Vec::new();
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         match path.extension().and_then(|extension| extension.to_str()) {
-            Some("tmp") if tidy => fs::remove_file(&path)?,
             Some("base") => {
                 let mut file = File::open(&path)?;
                 match read_header(&mut file, line) {
@@ -72,11 +81,11 @@ pub(super) fn list(directory: &Path, line: &[u8; 16], tidy: bool) -> io::Result<
     Ok(bases)
 }
 
-/// Removes all that lies beside `base`.
+/// Removes all bases but this one.
 pub(super) fn remove_others(directory: &Path, base: &Base) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
-        if path != base.path {
+        if path != base.path && path.extension().is_some_and(|extension| extension == "base") {
             fs::remove_file(path)?;
         }
     }
@@ -89,9 +98,23 @@ pub(super) fn write(
     directory: &Path,
     line: &[u8; 16],
     start: &Applied,
+    page: impl FnMut(Option<&Bytes>) -> io::Result<Vec<(Bytes, Bytes)>>,
+) -> io::Result<Base> {
+    let written = write_new(directory, line, start, page);
+    if written.is_err() {
+        // Half of a base is of no use, and its space is wanted.
+        tidy(directory)?;
+    }
+    written
+}
+
+fn write_new(
+    directory: &Path,
+    line: &[u8; 16],
+    start: &Applied,
     mut page: impl FnMut(Option<&Bytes>) -> io::Result<Vec<(Bytes, Bytes)>>,
 ) -> io::Result<Base> {
-    let temporary = directory.join("new.tmp");
+    let temporary = directory.join(NEW);
     let mut options = OpenOptions::new();
     let file = options.create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
     let mut out = BufWriter::new(file);
@@ -290,7 +313,7 @@ mod tests {
             let home = tempfile::tempdir().unwrap();
             let base = make(home.path(), &entries(count));
             assert_eq!(read_all(&base).unwrap(), entries(count));
-            assert_eq!(list(home.path(), &LINE, true).unwrap(), [base]);
+            assert_eq!(list(home.path(), &LINE).unwrap(), [base]);
         }
     }
 

@@ -62,7 +62,7 @@ impl Store {
         let broken = |error: std::io::Error| Error::Broken(error.to_string());
         let mut content = Content::new();
         let mut start = Applied::default();
-        for base in base::list(&directory.bases(), &line, false).map_err(broken)? {
+        for base in base::list(&directory.bases(), &line).map_err(broken)? {
             content.clear();
             let read = base::read(&base, &line, |key, value| {
                 content.insert(key, value);
@@ -78,7 +78,9 @@ impl Store {
             let head = &frame.head;
             first.get_or_insert(head.seq);
             report.groups += 1;
-            if head.seq == start.seq + 1 && head.prev != start.gid {
+            if (head.seq == start.seq + 1 && head.prev != start.gid)
+                || (head.seq == start.seq && head.gid != start.gid)
+            {
                 return Err("is of another history than the base".to_owned());
             }
             if head.seq > start.seq && head.seq <= seq {

@@ -347,9 +347,7 @@ impl Shared {
 
     fn reserve(&self, journal: &mut Journal, len: usize) -> Result<(), String> {
         let room = journal.reserve(len);
-        if room.is_err() {
-            self.read_only.store(true, SeqCst);
-        }
+        self.lacks_segment.store(room.is_err(), SeqCst);
         room.map_err(|error| format!("the journal cannot grow: {error}"))
     }
 }

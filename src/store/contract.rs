@@ -59,6 +59,11 @@ pub fn in_files(path: &Path) -> Store {
     Store::open(options(Home::Files(path.to_owned()))).unwrap()
 }
 
+/// Sets the state of a closed store aside.
+pub fn forget(path: &Path) {
+    Store::forget_state(&options(Home::Files(path.to_owned()))).unwrap();
+}
+
 fn every_home(check: impl Fn(&Store)) {
     check(&Store::memory(Arc::new(Paint)));
     let home = tempfile::tempdir().unwrap();

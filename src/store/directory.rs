@@ -115,7 +115,14 @@ impl Directory {
 
     fn remove(&self, which: impl Fn(&str) -> bool) -> io::Result<()> {
         for name in names(&self.path)?.into_iter().filter(|name| which(name)) {
-            fs::remove_dir_all(self.path.join(name))?;
+            let path = self.path.join(name);
+            if path.is_symlink() {
+                // What it leads to, on another volume perhaps, is meant.
+                fs::remove_dir_all(fs::canonicalize(&path)?)?;
+                fs::remove_file(path)?;
+            } else {
+                fs::remove_dir_all(path)?;
+            }
         }
         sync_directory(&self.path)
     }
@@ -141,8 +148,10 @@ fn names(path: &Path) -> io::Result<Vec<String>> {
 /// Is this a name that `set_aside` gives?
 fn is_aside(name: &str) -> bool {
     let Some((kind, rest)) = name.split_once('.') else { return false };
-    let number = rest.split_once('-').map_or("", |(_, number)| number);
-    ["journal", "state", "base"].contains(&kind) && number.parse::<u64>().is_ok()
+    let Some((why, number)) = rest.split_once('-') else { return false };
+    ["journal", "state", "base"].contains(&kind)
+        && ["half", "older", "old", "damaged", "scrubbed"].contains(&why)
+        && number.parse::<u64>().is_ok()
 }
 
 /// Returns the process that holds the directory's lock, if one does.
@@ -251,12 +260,14 @@ fn create(path: &Path, segment_bytes: u64) -> Result<[u8; 16], OpenError> {
 /// A creation that never finished has no groups: what has some is a store without its marker.
 fn refuse_lost_marker(path: &Path) -> Result<(), OpenError> {
     let is_store = || -> io::Result<bool> {
-        Ok(base::is_any(&path.join("base"))? || journal::is_any(&path.join("journal"))?)
+        // The state is made when the marker is there.
+        let is_made = path.join("state/CREATED").exists();
+        Ok(is_made || base::is_any(&path.join("base"))? || journal::is_any(&path.join("journal"))?)
     };
     if is_store().map_err(|error| OpenError::io(path, &error))? {
         let marker = path.join("FORMAT");
         return Err(OpenError::Damaged(format!(
-            "{} is missing, but journal or base of a store are there",
+            "{} is missing, but journal, base or state of a store are there",
             marker.display()
         )));
     }
@@ -336,7 +347,7 @@ mod tests {
     fn store_that_lost_its_marker_is_left_as_it_is() {
         let home = tempfile::tempdir().unwrap();
         let journal = home.path().join("journal");
-        drop(crate::store::contract::in_files(home.path()));
+        drop(open(home.path()).unwrap());
         fs::remove_file(home.path().join("FORMAT")).unwrap();
         drop(open(home.path()).unwrap());
         assert!(home.path().join("journal.half-1").exists(), "there was no group in it");

@@ -1,6 +1,5 @@
 //! The store as others see it: opened, read, written, closed.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::thread::JoinHandle;
@@ -52,10 +51,13 @@ impl Store {
         Self { shared, applier: Mutex::default() }
     }
 
-    /// Sets the state in the data directory `path` aside: the next open makes it anew from base and
-    /// journal. Refused if those don't add up to it.
-    pub fn forget_state(path: &Path) -> Result<(), OpenError> {
-        load::forget_state(path)
+    /// Sets the state aside: the next open makes it anew from base and journal. Refused if those
+    /// don't add up to it, or there is no room for both.
+    pub fn forget_state(options: &Options) -> Result<(), OpenError> {
+        match &options.home {
+            Home::Memory => Ok(()),
+            Home::Files(path) => load::forget_state(options, path),
+        }
     }
 
     /// What was wrong with the state when the store was opened, and had to be mended.
@@ -122,7 +124,7 @@ impl Store {
                 State::Memory(_) => 0,
                 State::Sled(state) => state.bytes_on_disk(),
             },
-            read_only: shared.read_only.load(Relaxed),
+            read_only: shared.read_only.load(Relaxed) || shared.lacks_segment.load(Relaxed),
         }
     }
 }

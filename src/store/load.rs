@@ -47,22 +47,24 @@ pub(super) fn table(
 
 /// The store in the directory `path`.
 pub(super) fn files(options: &Options, path: &Path) -> Result<Arc<Shared>, OpenError> {
-    let _watch = space::watch(options, path)?;
+    let _watch = space::watch(options, path);
     let directory = Directory::open(path, options.segment_bytes)?;
-    scrub::make_way(&directory)?;
+    base::tidy(&directory.bases()).map_err(|error| OpenError::io(&directory.bases(), &error))?;
+    space::check_opening(options, path, space::OPENING)?;
+    scrub::make_way(&directory, options)?;
     if Sled::is_half_made(&directory.state()) {
-        aside(&directory, "half")?;
+        aside(&directory, options, "half")?;
     }
     if directory.is_older() {
         // The layout of states may change with the format; base and journal have everything.
-        aside(&directory, "older")?;
+        aside(&directory, options, "older")?;
     }
     if let Some(why) = suspicion(&directory)? {
         return anew(options, directory, &why);
     }
     let state = match Sled::open(&directory.state(), options.cache_bytes) {
         Ok(state) => state,
-        Err(Refused::Io(error)) => return Err(OpenError::Io(format!("the state: {error}"))),
+        Err(Refused::Io(error)) => return Err(OpenError::io(&directory.state(), &error)),
         Err(Refused::Damaged(why)) => return anew(options, directory, &why),
     };
     match bring_up(options, &directory, state) {
@@ -88,8 +90,10 @@ fn suspicion(directory: &Directory) -> Result<Option<String>, OpenError> {
 
 /// Makes the state of base and journal, and keeps the one that is damaged for inspection.
 fn anew(options: &Options, directory: Directory, why: &str) -> Result<Arc<Shared>, OpenError> {
-    let kept = aside(&directory, "damaged")
-        .map_err(|error| OpenError::Damaged(format!("the state: {why}; {error}")))?;
+    let kept = aside(&directory, options, "damaged").map_err(|error| match error {
+        OpenError::Damaged(what) => OpenError::Damaged(format!("the state: {why}; {what}")),
+        other => other,
+    })?;
     let kept = kept.map_or_else(String::new, |path| format!("; it is kept as {}", path.display()));
     let told =
         format!("the state was damaged ({why}) and is made anew from base and journal{kept}");
@@ -107,15 +111,20 @@ fn anew(options: &Options, directory: Directory, why: &str) -> Result<Arc<Shared
 }
 
 /// Sets the state aside, so that the next open makes it anew from base and journal.
-pub(super) fn forget_state(path: &Path) -> Result<(), OpenError> {
-    let directory = Directory::open(path, u64::MAX)?;
-    aside(&directory, "old").map(drop)
+pub(super) fn forget_state(options: &Options, path: &Path) -> Result<(), OpenError> {
+    let directory = Directory::open(path, options.segment_bytes)?;
+    aside(&directory, options, "old").map(drop)
 }
 
 /// Sets the state aside if it can be made anew, and removes the one that was set aside before for
 /// the same reason.
-fn aside(directory: &Directory, why: &str) -> Result<Option<PathBuf>, OpenError> {
+fn aside(
+    directory: &Directory,
+    options: &Options,
+    why: &str,
+) -> Result<Option<PathBuf>, OpenError> {
     proof::prove(directory)?;
+    space::check_new_state(options, directory)?;
     let move_away = || {
         directory.remove_aside("state", why)?;
         directory.set_aside("state", why)
@@ -125,9 +134,8 @@ fn aside(directory: &Directory, why: &str) -> Result<Option<PathBuf>, OpenError>
 
 fn fresh(directory: &Directory, options: &Options) -> Result<Sled, OpenError> {
     Sled::open(&directory.state(), options.cache_bytes).map_err(|refused| match refused {
-        Refused::Io(why) | Refused::Damaged(why) => {
-            OpenError::Io(format!("cannot make a new state: {why}"))
-        }
+        Refused::Io(error) => OpenError::io(&directory.state(), &error),
+        Refused::Damaged(why) => OpenError::Io(format!("cannot make a new state: {why}")),
     })
 }
 
@@ -184,7 +192,7 @@ fn finish(
     let path = directory.journal();
     let journal = Files::resume(&path, directory.line(), options.segment_bytes, end);
     let journal = journal.map_err(|error| OpenError::io(&path, &error))?;
-    let bases = base::list(&directory.bases(), &directory.line(), true);
+    let bases = base::list(&directory.bases(), &directory.line());
     let bases = bases.map_err(|error| OpenError::io(&directory.bases(), &error))?;
     let is_trimmed = journal.first().is_some_and(|first| first > 1);
     let shared = shared(options, state, Some(directory), &applied);

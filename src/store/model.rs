@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
-use crate::store::contract::{all, assert_derived, commit, options};
+use crate::store::contract::{all, assert_derived, commit, forget, options};
 use crate::store::*;
 
 /// Histories tried; more in `make soak`.
@@ -140,7 +140,7 @@ fn history(home: Home, seed: u64) {
                 held.clear();
                 drop(store);
                 if let (Home::Files(path), 0) = (&home, random.below(3)) {
-                    Store::forget_state(path).unwrap();
+                    forget(path);
                 }
                 store = Store::open(options(home.clone())).unwrap();
                 assert_eq!(store.check().unwrap().problems(), [""; 0]);

@@ -124,6 +124,9 @@ impl OpenError {
     }
 
     pub(super) fn io(path: &Path, error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            return Self::unusable(path, error);
+        }
         Self::Io(format!("{}: {error}", path.display()))
     }
 }

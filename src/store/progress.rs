@@ -63,7 +63,7 @@ impl Progress {
 mod tests {
     use super::*;
     use crate::store::Store;
-    use crate::store::contract::{in_files, options, put};
+    use crate::store::contract::{forget, in_files, options, put};
     use crate::store::open::{Home, Options};
 
     #[test]
@@ -89,7 +89,7 @@ mod tests {
             store.make_base().unwrap();
             (40..50).for_each(|n| put(&store, &format!("R{n:02}"), "red"));
         }
-        Store::forget_state(home.path()).unwrap();
+        forget(home.path());
         let progress = Progress::default();
         let home = Home::Files(home.path().to_owned());
 

@@ -9,23 +9,39 @@ use crate::store::directory::Directory;
 use crate::store::journal::{self, Damage, End};
 use crate::store::open::OpenError;
 use crate::store::shared::Shared;
-use crate::store::state::Applied;
+use crate::store::state::{Applied, Sled};
 
 /// Reads all of base and journal; an error says why the state cannot be made of them.
 pub(super) fn prove(directory: &Directory) -> Result<(), OpenError> {
     let start = newest_base(directory)?.map_or_else(Applied::default, |(base, _)| base.start);
-    let scanned = journal::scan(&directory.journal(), &directory.line(), u64::MAX, |_| Ok(()));
-    let end = scanned.map_err(|damage| match damage {
+    let claimed = Sled::claimed(&directory.state()).unwrap_or_default();
+    let end = follow(directory, &[start, claimed]).map_err(|damage| match damage {
         Damage::Damaged(what) => OpenError::Damaged(what),
         Damage::Io(error) => OpenError::io(&directory.journal(), &error),
     })?;
-    fits(&end, &start).map_err(OpenError::Damaged)
+    fits(&end, &start).and_then(|()| reaches(&end, &claimed)).map_err(OpenError::Damaged)
+}
+
+/// Reads the journal through; what was at some groups must be so in this history.
+fn follow(directory: &Directory, known: &[Applied]) -> Result<End, Damage> {
+    let after = known.iter().map(|known| known.seq).min().unwrap_or(0).saturating_sub(1);
+    journal::scan(&directory.journal(), &directory.line(), after, |frame| {
+        let head = &frame.head;
+        let is_other = |known: &Applied| {
+            (head.seq == known.seq && head.gid != known.gid)
+                || (head.seq == known.seq + 1 && head.prev != known.gid)
+        };
+        if known.iter().any(is_other) {
+            return Err("is of another history".to_owned());
+        }
+        Ok(())
+    })
 }
 
 /// The newest base that is whole, and how many entries it has.
 pub(super) fn newest_base(directory: &Directory) -> Result<Option<(Base, u64)>, OpenError> {
     let io = |error| OpenError::io(&directory.bases(), &error);
-    let bases = base::list(&directory.bases(), &directory.line(), true).map_err(io)?;
+    let bases = base::list(&directory.bases(), &directory.line()).map_err(io)?;
     for base in bases.into_iter().rev() {
         let mut entries = 0;
         let count = |_, _| {
@@ -46,11 +62,16 @@ pub(super) fn fits(end: &End, start: &Applied) -> Result<(), String> {
     if end.is_nowhere() {
         return Err("the journal is missing".to_owned());
     }
-    if end.last.as_ref().map_or(0, |head| head.seq) < start.seq {
-        return Err("the end of the journal is missing".to_owned());
-    }
+    reaches(end, start)?;
     if begins_behind(end, start) {
         return Err("the journal begins too late to make up the state".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn reaches(end: &End, known: &Applied) -> Result<(), String> {
+    if end.last.as_ref().map_or(0, |head| head.seq) < known.seq {
+        return Err("the end of the journal is missing".to_owned());
     }
     Ok(())
 }
@@ -61,15 +82,19 @@ pub(super) fn begins_behind(end: &End, start: &Applied) -> bool {
 }
 
 impl Shared {
-    /// Why base and journal would not make up the state; the journal itself was read when the store
-    /// opened.
+    /// Why base and journal would not make up the state.
     pub fn doubt(self: &Arc<Self>) -> Option<String> {
         let directory = self.directory.as_ref()?;
-        let first = self.core.lock().journal.as_ref().and_then(|journal| journal.first());
         let base = self.base.lock().clone();
-        let start = base.as_ref().map_or(0, |base| base.start.seq);
-        if first.is_some_and(|first| first > start + 1) {
-            return Some("the journal begins too late to make up the state".to_owned());
+        let start = base.as_ref().map(|base| base.start).unwrap_or_default();
+        match follow(directory, &[start]) {
+            Err(Damage::Damaged(what)) => return Some(what),
+            // A segment that was trimmed meanwhile; a new base is there then.
+            Err(Damage::Io(_)) => return None,
+            Ok(end) if begins_behind(&end, &start) => {
+                return Some("the journal begins too late to make up the state".to_owned());
+            }
+            Ok(_) => {}
         }
         let read = base::read(&base?, &directory.line(), |_, _| {
             if self.stop.load(SeqCst) { Err("the store is closing".to_owned()) } else { Ok(()) }
@@ -87,8 +112,9 @@ mod tests {
     use crate::store::Home;
     use crate::store::Options;
     use crate::store::Store;
-    use crate::store::contract::{all, options, put};
+    use crate::store::contract::{all, forget, options, put};
     use crate::store::open::OpenError;
+    use crate::store::restarts::copy;
 
     fn opened(home: &Path, makes_bases: bool) -> Result<Store, OpenError> {
         Store::open(Options {
@@ -126,7 +152,8 @@ mod tests {
         let keys = trimmed(home);
         damage(&base(home));
 
-        assert!(matches!(Store::forget_state(home), Err(OpenError::Damaged(_))));
+        let forgotten = Store::forget_state(&options(Home::Files(home.to_owned())));
+        assert!(matches!(forgotten, Err(OpenError::Damaged(_))));
         let store = opened(home, false).unwrap();
         assert_eq!(all(&store.snapshot(), b"").len(), keys);
         let report = store.check().unwrap();
@@ -163,7 +190,7 @@ mod tests {
             }
             drop(store);
             assert_eq!(fs::read_dir(home.join("base")).unwrap().count(), 1);
-            Store::forget_state(home).unwrap();
+            forget(home);
             let store = opened(home, true).unwrap();
             assert_eq!(all(&store.snapshot(), b"").len(), keys);
         }
@@ -186,5 +213,59 @@ mod tests {
                 _ => assert!(matches!(opened, Err(OpenError::Damaged(_))), "{lost:?}"),
             }
         }
+    }
+
+    /// The end of the journal is damaged: what only the state has is never given up for it.
+    #[test]
+    fn state_that_has_more_than_the_journal_is_never_set_aside() {
+        let hurts: [&dyn Fn(&Path); 3] =
+            [&|_| {}, &|home| fs::remove_file(home.join("state/CREATED")).unwrap(), &|home| {
+                fs::remove_file(home.join("state/db")).unwrap()
+            }];
+        for hurt in hurts {
+            let home = tempfile::tempdir().unwrap();
+            let home = home.path();
+            let store = opened(home, true).unwrap();
+            (0..50).for_each(|n| put(&store, &format!("R{n:02}"), "red"));
+            drop(store);
+            let segment = home.join("journal/0000000001.segment");
+            let mut bytes = fs::read(&segment).unwrap();
+            let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+            bytes[end - 20..].fill(0);
+            fs::write(&segment, bytes).unwrap();
+            hurt(home);
+
+            let forgotten = Store::forget_state(&options(Home::Files(home.to_owned())));
+            assert!(matches!(forgotten, Err(OpenError::Damaged(_))), "{forgotten:?}");
+            assert!(matches!(opened(home, true), Err(OpenError::Damaged(_))));
+            assert!(home.join("state").exists());
+        }
+    }
+
+    #[test]
+    fn base_of_another_branch_is_replaced_by_one_of_this() {
+        let home = tempfile::tempdir().unwrap();
+        let [ours, theirs] = ["ours", "theirs"].map(|name| home.path().join(name));
+        drop(opened(&ours, true).unwrap());
+        put(&opened(&ours, true).unwrap(), "R1", "red");
+        copy(&ours, &theirs);
+        for home in [&ours, &theirs] {
+            let store = opened(home, true).unwrap();
+            (0..300).for_each(|n| put(&store, &format!("R{n:03}"), &"x".repeat(900)));
+            store.make_base().unwrap();
+        }
+        fs::copy(base(&theirs), base(&ours)).unwrap();
+
+        let forgotten = Store::forget_state(&options(Home::Files(ours.clone())));
+        assert!(matches!(forgotten, Err(OpenError::Damaged(_))), "{forgotten:?}");
+        let store = opened(&ours, true).unwrap();
+        let begun = Instant::now();
+        while !store.check().unwrap().problems().is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "no new base");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        drop(store);
+        forget(&ours);
+        assert_eq!(all(&opened(&ours, true).unwrap().snapshot(), b"R").len(), 301);
     }
 }

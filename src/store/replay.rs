@@ -19,7 +19,7 @@ use crate::store::layers;
 use crate::store::open::OpenError;
 use crate::store::proof;
 use crate::store::shared::Shared;
-use crate::store::state::{Applied, State};
+use crate::store::state::{Applied, Sled, State};
 use crate::store::tx::Tx;
 
 /// Keys changed before the state is told of them.
@@ -37,7 +37,11 @@ pub(super) enum Trouble {
 
 impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
-        Self::State(error.to_string())
+        match error {
+            // Of the disk, not of what is on it.
+            Error::Broken(why) => Self::Refused(OpenError::Io(format!("the state: {why}"))),
+            error => Self::State(error.to_string()),
+        }
     }
 }
 
@@ -53,7 +57,7 @@ pub(super) fn from_state(
         // The journal was trimmed before the state claimed what it had.
         return Err(Trouble::State("the journal begins behind it".to_owned()));
     }
-    fits(&end, &applied)?;
+    fits(directory, &end, &applied)?;
     let applied = replay.finish()?;
     Ok((applied, end))
 }
@@ -70,7 +74,7 @@ pub(super) fn from_base(
     let (start, entries) = load_base(shared, directory)?;
     let mut replay = Replay::new(shared, start, false);
     let end = replay.journal(directory)?;
-    fits(&end, &start)?;
+    fits(directory, &end, &start)?;
     let is_new = replay.groups == 0 && start.seq == 0;
     replay.apply()?;
     if !is_new {
@@ -134,12 +138,12 @@ impl<'a> Replay<'a> {
         self.shared.options.progress.begin("replaying the journal", groups);
         let scanned = journal::scan(&directory.journal(), &directory.line(), after, |frame| {
             self.frame(&frame).map_err(|error| {
-                trouble = Some(error.to_string());
+                trouble = Some(error);
                 "replay failed".to_owned()
             })
         });
         match (trouble, scanned) {
-            (Some(why), _) => Err(Trouble::State(why)),
+            (Some(error), _) => Err(error.into()),
             (None, Ok(end)) => Ok(end),
             (None, Err(Damage::Damaged(what))) => Err(damaged(&what)),
             (None, Err(Damage::Io(error))) => {
@@ -151,7 +155,7 @@ impl<'a> Replay<'a> {
     fn frame(&mut self, frame: &Frame) -> Result<(), Error> {
         let head = &frame.head;
         if head.seq == self.applied.seq + 1 && head.prev != self.applied.gid {
-            return Err(Error::Broken("it is of another history".to_owned()));
+            return Err(Error::Damaged("it is of another history".to_owned()));
         }
         for op in frame.batches.iter().flat_map(|batch| &batch.ops) {
             self.tx.redo(op)?;
@@ -187,9 +191,11 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// Is the journal whole from `start` on, and of the same history?
-fn fits(end: &End, start: &Applied) -> Result<(), Trouble> {
-    proof::fits(end, start).map_err(|why| damaged(&why))?;
+/// Is the journal whole from `start` on, of the same history, and as long as the state ever said?
+fn fits(directory: &Directory, end: &End, start: &Applied) -> Result<(), Trouble> {
+    let claimed = Sled::claimed_beside(&directory.state()).unwrap_or_default();
+    let fits = proof::fits(end, start).and_then(|()| proof::reaches(end, &claimed));
+    fits.map_err(|why| damaged(&why))?;
     if end.last.as_ref().is_some_and(|last| last.seq == start.seq && last.gid != start.gid) {
         return Err(Trouble::State("it is of another history".to_owned()));
     }
@@ -270,7 +276,7 @@ fn derive_all(shared: &Arc<Shared>) -> Result<(), Error> {
 /// Is there a base that the journal goes on from?
 fn reaches_base(end: &End, directory: &Directory) -> Result<bool, Trouble> {
     let refused = |error| Trouble::Refused(OpenError::io(&directory.bases(), &error));
-    let bases = base::list(&directory.bases(), &directory.line(), true).map_err(refused)?;
+    let bases = base::list(&directory.bases(), &directory.line()).map_err(refused)?;
     Ok(bases.iter().any(|base| !proof::begins_behind(end, &base.start)))
 }
 

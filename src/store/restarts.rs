@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::store::contract::{all, assert_derived, get, in_files, options, put};
+use crate::store::contract::{all, assert_derived, forget, get, in_files, options, put};
 use crate::store::*;
 
 fn segments(home: &Path) -> Vec<PathBuf> {
@@ -62,7 +62,7 @@ fn state_made_anew_of_base_and_trimmed_journal_equals_the_old_one() {
         let before = all(&store.snapshot(), b"");
         assert_eq!(store.check().unwrap().problems(), [""; 0]);
         drop(store);
-        Store::forget_state(home.path()).unwrap();
+        forget(home.path());
         let store = Store::open(options.clone()).unwrap();
         assert_eq!(all(&store.snapshot(), b""), before);
         assert_derived(&store.snapshot());
@@ -253,7 +253,7 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     let _ = fs::remove_dir_all(to);
     for path in files(from) {
         let target = to.join(path.strip_prefix(from).unwrap());
@@ -292,7 +292,7 @@ fn damaged_base_is_passed_over_while_the_journal_reaches_back() {
     drop(store);
     let base = fs::read_dir(home.path().join("base")).unwrap().next().unwrap().unwrap().path();
     flip(&base, 200);
-    Store::forget_state(home.path()).unwrap();
+    forget(home.path());
     let store = in_files(home.path());
     assert_eq!(all(&store.snapshot(), b"R").len(), 100);
     assert_derived(&store.snapshot());

@@ -13,6 +13,7 @@ use crate::store::home::Store;
 use crate::store::keys;
 use crate::store::open::{OpenError, Options};
 use crate::store::proof;
+use crate::store::space;
 use crate::store::state::Sled;
 
 /// Why the state was set aside.
@@ -71,6 +72,10 @@ impl Store {
         let Some(directory) = &self.shared.directory else { return Ok(self) };
         let done = match due(directory) {
             None => return Ok(self),
+            // The old one is in its place still: there was a reason.
+            Some(Due::State) if !directory.has_aside("state", WHY).unwrap_or(false) => {
+                return Ok(self);
+            }
             Some(Due::State) => directory.remove_all_aside().and_then(|()| mark(directory, None)),
             Some(Due::All) => match self.clear(directory) {
                 Ok(()) => {
@@ -106,11 +111,19 @@ impl Store {
 
 /// Before the state is opened: sets it aside if it is to be made anew. It goes for good only when
 /// the new one is whole.
-pub(super) fn make_way(directory: &Directory) -> Result<(), OpenError> {
+pub(super) fn make_way(directory: &Directory, options: &Options) -> Result<(), OpenError> {
     let set_aside = || -> io::Result<()> {
+        if due(directory) == Some(Due::State) && !directory.state().exists() {
+            return mark(directory, None);
+        }
         // Once: what is there since is new already, and a full disk must not fill with copies.
         if due(directory) == Some(Due::State) && !directory.has_aside("state", WHY)? {
-            if let Err(error) = proof::prove(directory) {
+            let is_possible = proof::prove(directory)
+                .and_then(|()| space::check_new_state(options, directory))
+                .and_then(|()| {
+                    space::check_opening(options, directory.path(), options.reserve_bytes)
+                });
+            if let Err(error) = is_possible {
                 tracing::error!("what was erased is still in the state: {error}");
                 return Ok(());
             }

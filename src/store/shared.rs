@@ -61,6 +61,8 @@ pub(super) struct Shared {
     /// Set once the journal failed: nobody knows what the disk has, so nothing more is written.
     broken: Mutex<Option<String>>,
     pub read_only: AtomicBool,
+    /// The latest group found no place in the journal: out of inodes, or of a quota.
+    pub lacks_segment: AtomicBool,
     /// The latest groups as the journal has them, for its readers.
     pub recent: Recent,
     pub counters: Counters,
@@ -122,6 +124,7 @@ impl Shared {
             stamp: AtomicU64::new(parts.stamp),
             broken: Mutex::default(),
             read_only: AtomicBool::new(false),
+            lacks_segment: AtomicBool::new(false),
             recent: Recent::default(),
             counters: Counters::default(),
             directory: parts.directory,

@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::store::commit::Core;
+use crate::store::directory::Directory;
 use crate::store::open::{OpenError, Options};
 use crate::store::shared::Shared;
 
@@ -18,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The state is written as long as this part of what is kept back for recovery is free.
 const STATE_PART: u64 = 4;
 /// Free space that opening a store needs.
-const OPENING: u64 = 4 << 20;
+pub(super) const OPENING: u64 = 4 << 20;
 /// While a store opens, the volume is looked at so often,
 const WATCH: Duration = Duration::from_millis(250);
 /// and given up on when it had no room so many times, one after the other.
@@ -59,27 +60,43 @@ impl Shared {
         let wanted = self.options.reserve_bytes / STATE_PART;
         free_bytes(directory.path()).map_or(true, |free| free >= wanted)
     }
+
+    /// Whether a base may take more room: what is kept back for recovery is not for it.
+    pub fn has_room_for_base(&self) -> bool {
+        let Some(directory) = &self.directory else { return true };
+        free_bytes(directory.path()).map_or(true, |free| free >= self.options.reserve_bytes)
+    }
 }
 
-/// Sees to it that opening a store does not wait for ever for a disk that is full: refused before
-/// anything is touched, and reported if it fills up meanwhile.
-pub(super) fn watch(options: &Options, path: &Path) -> Result<Watch, OpenError> {
-    let wanted = OPENING.min(options.reserve_bytes);
-    let free = |path: &Path| free_bytes(path).unwrap_or(u64::MAX);
-    if free(path) < wanted {
-        return Err(OpenError::Unusable(format!(
-            "the disk is full: {} KiB are free in {}, and {} KiB are needed to open the store; make room",
-            free(path) >> 10,
-            path.display(),
-            wanted >> 10
-        )));
+/// Refuses to open a store on a volume with less room than `wanted`.
+pub(super) fn check_opening(options: &Options, path: &Path, wanted: u64) -> Result<(), OpenError> {
+    let wanted = if options.reserve_bytes == 0 { 0 } else { wanted };
+    let free = free_bytes(path).unwrap_or(u64::MAX);
+    if free >= wanted {
+        return Ok(());
     }
+    Err(OpenError::Unusable(format!(
+        "the disk is full: {} KiB are free in {}, and {} KiB are needed to open the store; make room",
+        free >> 10,
+        path.display(),
+        wanted >> 10
+    )))
+}
+
+/// The same for a second state beside the one that is there.
+pub(super) fn check_new_state(options: &Options, directory: &Directory) -> Result<(), OpenError> {
+    let log = directory.state().join("db").metadata().map_or(0, |log| log.len());
+    check_opening(options, directory.path(), OPENING + log)
+}
+
+/// Reports a volume that fills up while a store is opened: sled would wait for ever.
+pub(super) fn watch(options: &Options, path: &Path) -> Watch {
     let (end, ended) = mpsc::channel::<()>();
     let (path, on_fatal) = (path.to_owned(), options.on_fatal.clone());
     let look = move || {
         let mut looks = 0;
         while ended.recv_timeout(WATCH) == Err(RecvTimeoutError::Timeout) {
-            looks = if free(&path) < FULL { looks + 1 } else { 0 };
+            looks = if free_bytes(&path).unwrap_or(u64::MAX) < FULL { looks + 1 } else { 0 };
             if looks == WATCHES {
                 on_fatal("the disk is full, and the store cannot be opened without room");
             }
@@ -87,7 +104,7 @@ pub(super) fn watch(options: &Options, path: &Path) -> Result<Watch, OpenError> 
     };
     // Without a thread nobody watches, and the store opens all the same.
     let _ = std::thread::Builder::new().name("space".to_owned()).spawn(look);
-    Ok(Watch { _end: end })
+    Watch { _end: end }
 }
 
 /// Ends when dropped.

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -20,6 +21,8 @@ use crate::store::state::Applied;
 
 /// Entries read under one snapshot: a base must not keep the window from emptying.
 const PAGE: usize = 1_000;
+/// Before a base is tried again that the store cannot be without.
+const REST: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 20 });
 
 impl Store {
     /// Makes a base now, reads it back, and drops the journal below it that is past retention.
@@ -39,7 +42,8 @@ impl Shared {
         }
         let shared = self.clone();
         let make = move || {
-            if shared.is_base_doubted.swap(false, SeqCst) {
+            let is_doubted = shared.is_base_doubted.swap(false, SeqCst);
+            if is_doubted {
                 // While the state has everything still.
                 let Some(why) = shared.doubt() else { return };
                 tracing::warn!("a new base of the store is made, there is none to rely on: {why}");
@@ -48,13 +52,25 @@ impl Shared {
                 && !shared.stop.load(SeqCst)
             {
                 tracing::error!("a base of the store cannot be made: {error}");
-                // Not again at once: twice as much journal first.
+                // Not again at once: twice as much journal first, or a while.
                 shared.base_patience.fetch_add(shared.options.base_bytes, SeqCst);
+                if is_doubted {
+                    shared.rest_from_base();
+                    shared.is_base_doubted.store(true, SeqCst);
+                }
             }
         };
         let thread = std::thread::Builder::new().name("base".to_owned()).spawn(make);
         // Without a thread there is no base now; the journal keeps everything until there is.
         *running = thread.ok();
+    }
+
+    /// Lets some time pass before a base is tried again.
+    fn rest_from_base(&self) {
+        let until = Instant::now() + REST;
+        while !self.stop.load(SeqCst) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Waits for a base that is being made. It gives up by itself once the store stops.
@@ -103,6 +119,9 @@ impl Shared {
             Applied { seq: core.seq, gid: core.gid, stamp: self.stamp.load(SeqCst) }
         };
         let made = base::write(&directory.bases(), &directory.line(), &start, |last| {
+            if !self.has_room_for_base() {
+                return Err(io::Error::from(io::ErrorKind::StorageFull));
+            }
             self.page(last, PAGE)
         })?;
         *self.base.lock() = Some(made.clone());

@@ -183,7 +183,7 @@ fn opening_on_a_disk_that_fills_up_ends() {
         (0..80).for_each(|_| acknowledged[1] = product::step(&store, 1).unwrap());
     }
     // The state has to be made anew, and there is no room for it.
-    Store::forget_state(&path).unwrap();
+    Store::forget_state(&product::options(&path)).unwrap();
     fs::remove_dir_all(path.join("state.old-1")).unwrap();
     fill(&filler);
     let mut child = Command::new(std::env::current_exe().unwrap())

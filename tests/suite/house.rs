@@ -1,6 +1,7 @@
 //! The real server in this process on a free port, and callers who speak to it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 
@@ -11,6 +12,7 @@ use holdall::clock::Clock;
 use holdall::config::Admin;
 use holdall::config::secret::Secret;
 use holdall::http::serve;
+use holdall::store::{Home, Store};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Full};
@@ -27,6 +29,13 @@ pub const MORNING_MS: i64 = 1_795_239_143_830;
 pub const SUPERUSER: (&str, &str) = ("root@example.com", "a password for tests");
 
 static KEY: LazyLock<Arc<SigningKey>> = LazyLock::new(|| Arc::new(SigningKey::generate()));
+
+/// Sets the state in a data directory aside, so that it is made anew.
+pub fn forget_state(data: &Path) {
+    let derive = Arc::new(holdall::domain::derive::Derive);
+    let options = holdall::store::Options::new(Home::Files(data.to_owned()), derive);
+    Store::forget_state(&options).unwrap();
+}
 
 /// A running server; stops when dropped.
 pub struct House {

@@ -8,7 +8,7 @@ use holdall::app::{App, Options};
 use holdall::domain::collections::build::{self, Step};
 use holdall::domain::schema::Schema;
 use holdall::domain::{Error, collections, indexes, records};
-use holdall::store::{Home, Store};
+use holdall::store::Home;
 use serde_json::{Value, json};
 
 use crate::house::House;
@@ -256,7 +256,7 @@ fn index_half_made_is_finished_by_the_next_start() {
         assert_eq!(counts(&app), (0, 2));
         app.store().close();
     }
-    Store::forget_state(home.path()).unwrap();
+    house::forget_state(home.path());
 
     let app = App::open(options()).unwrap();
 

@@ -93,15 +93,6 @@ impl Journal {
         }
     }
 
-    /// The first group there is.
-    pub fn first(&self) -> Option<u64> {
-        match self {
-            Self::Files(files) => files.first(),
-            #[cfg(test)]
-            Self::Table(_) => None,
-        }
-    }
-
     /// What the groups since `seq` take, counted in whole segments but for the last.
     pub fn bytes_since(&self, seq: u64) -> u64 {
         match self {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use super::*;
 use crate::store::Read;
 use crate::store::base;
-use crate::store::contract::{all, assert_derived, get, in_files, options, put};
+use crate::store::contract::{all, assert_derived, forget, get, in_files, options, put};
 use crate::store::open::Home;
 
 const CANARY: &str = "canary-7f3a1c";
@@ -38,7 +38,7 @@ fn unpacked(home: &Path, path: &Path) -> Vec<u8> {
     let marker = fs::read_to_string(home.join("FORMAT")).unwrap();
     let line = marker.split_whitespace().nth(2).unwrap();
     let line = u128::from_str_radix(line, 16).unwrap().to_be_bytes();
-    let bases = base::list(path.parent().unwrap(), &line, false).unwrap();
+    let bases = base::list(path.parent().unwrap(), &line).unwrap();
     let base = bases.iter().find(|base| base.path == path).expect("a whole base");
     let mut bytes = Vec::new();
     base::read(base, &line, |_, value| {
@@ -69,7 +69,7 @@ fn with_canary(home: &Path) {
     put(&store, "R007", &format!("red {CANARY}"));
     store.make_base().unwrap();
     drop(store);
-    Store::forget_state(home).unwrap();
+    forget(home);
     let store = in_files(home);
     let changed = |tx: &mut crate::store::Tx| {
         tx.replace_with(b"R007", format!("blue {CANARY} again"), format!("red {CANARY}").into())

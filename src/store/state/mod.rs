@@ -1,5 +1,6 @@
 //! The state: what the journal adds up to, as of the position it was applied to.
 
+mod claimed;
 mod fences;
 mod memory;
 mod segments;

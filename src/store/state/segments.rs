@@ -13,8 +13,12 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use crate::store::state::sled::Refused;
+
 const SEGMENT: usize = 512 << 10;
 const HEADER: usize = 20;
+/// Segments that a thread looks at, at least.
+const PART: usize = 16;
 /// Behind this no message begins.
 const LAST_MESSAGE: usize = SEGMENT - 32;
 /// Says that the rest of a segment is not used.
@@ -37,8 +41,8 @@ struct Segment {
 }
 
 impl Segments {
-    /// `None` if there is no log yet; an error says what is damaged.
-    pub fn list(path: &Path) -> io::Result<Option<Result<Self, String>>> {
+    /// `None` if there is no log yet.
+    pub fn list(path: &Path) -> Result<Option<Self>, Refused> {
         let file = match File::open(path.join("db")) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
@@ -52,32 +56,47 @@ impl Segments {
                 continue;
             }
             let Some((lsn, stable)) = read_header(&header) else {
-                return Ok(Some(Err(format!(
-                    "the segment at {place} of its log has a bad header"
-                ))));
+                let what = format!("the segment at {place} of its log has a bad header");
+                return Err(Refused::Damaged(what));
             };
             durable = durable.max(stable);
             if lsn >= from {
                 found.push(Segment { place, lsn });
             }
         }
-        Ok(Some(Ok(Self { file, found, durable })))
+        Ok(Some(Self { file, found, durable }))
     }
 
-    /// Says what is damaged of that which was durable.
-    pub fn check(&self) -> io::Result<Result<(), String>> {
+    /// Is all whole that was durable?
+    pub fn check(&self) -> Result<(), Refused> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        // A thread for a few segments is not worth its start.
+        let part = self.found.len().div_ceil(threads).max(PART);
+        let (first, others) = self.found.split_at(part.min(self.found.len()));
+        std::thread::scope(|scope| {
+            let others = others.chunks(part).map(|part| scope.spawn(|| self.check_part(part)));
+            let others: Vec<_> = others.collect();
+            self.check_part(first)?;
+            others.into_iter().try_for_each(|other| {
+                other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+        })
+    }
+
+    fn check_part(&self, segments: &[Segment]) -> Result<(), Refused> {
         let mut bytes = vec![0; SEGMENT];
-        for segment in &self.found {
+        for segment in segments {
             let length = read_at(&self.file, &mut bytes, segment.place)?;
             let number = segment.lsn as u64 / SEGMENT as u64;
             if let Some(at) = broken_at(&bytes[..length], number)
                 && segment.lsn + (at as i64) < self.durable
             {
                 let place = segment.place + at as u64;
-                return Ok(Err(format!("what stands at {place} of its log is not whole")));
+                let what = format!("what stands at {place} of its log is not whole");
+                return Err(Refused::Damaged(what));
             }
         }
-        Ok(Ok(()))
+        Ok(())
     }
 }
 
@@ -169,9 +188,10 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn damage(path: &Path) -> Option<String> {
-        let segments = Segments::list(path).unwrap().unwrap();
-        segments.and_then(|segments| segments.check().unwrap()).err()
+    fn is_damaged(path: &Path) -> bool {
+        let checked = Segments::list(path).and_then(|segments| segments.unwrap().check());
+        assert!(!matches!(checked, Err(Refused::Io(_))), "{checked:?}");
+        checked.is_err()
     }
 
     #[test]
@@ -186,11 +206,11 @@ mod tests {
             }
             db.flush().unwrap();
             drop(db);
-            assert_eq!(damage(&path), None);
+            assert!(!is_damaged(&path));
         }
         let log = path.join("db");
         let sound = fs::read(&log).unwrap();
-        let segments = Segments::list(&path).unwrap().unwrap().unwrap();
+        let segments = Segments::list(&path).unwrap().unwrap();
         let first = segments.found.iter().min_by_key(|segment| segment.lsn).unwrap();
         let written = |at: usize| sound[at] != 0;
         let places = (first.place as usize..first.place as usize + SEGMENT).step_by(997);
@@ -198,7 +218,7 @@ mod tests {
             let mut damaged = sound.clone();
             damaged[at] ^= 0x10;
             fs::write(&log, &damaged).unwrap();
-            assert!(damage(&path).is_some(), "byte {at}");
+            assert!(is_damaged(&path), "byte {at}");
         }
     }
 }

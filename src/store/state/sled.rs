@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io;
 use std::ops::Bound;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
@@ -22,9 +23,10 @@ use crate::store::batch::Writes;
 use crate::store::directory::{sync_directory, write_whole};
 use crate::store::journal::frame::Gid;
 use crate::store::keys;
+use crate::store::state::claimed;
 use crate::store::state::segments::Segments;
 use crate::store::state::sheets::Sheets;
-use crate::store::state::values::{self, Values, broken, is_damage, is_locked};
+use crate::store::state::values::{self, Values, broken, is_locked};
 
 /// How long sled may take to let go of files it was just closed over.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
@@ -46,6 +48,8 @@ pub(in crate::store) struct Sled {
     path: PathBuf,
     /// Something was found to be damaged.
     is_suspect: AtomicBool,
+    /// Says beside sled what the state has claimed.
+    claimed: File,
     db: sled::Db,
     /// Everything but index entries.
     values: Values,
@@ -66,7 +70,13 @@ pub(in crate::store) struct Applied {
 pub(in crate::store) enum Refused {
     /// They can be made again from the journal.
     Damaged(String),
-    Io(String),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 impl Sled {
@@ -93,7 +103,7 @@ impl Sled {
                 write_whole(&made, b"")?;
                 sync_directory(path.parent().unwrap_or(Path::new(".")))
             };
-            finish().map_err(|error| Refused::Io(format!("{}: {error}", path.display())))?;
+            finish()?;
         }
         Ok(opened)
     }
@@ -101,6 +111,21 @@ impl Sled {
     /// Was the making of the state in `path` begun and never finished?
     pub fn is_half_made(path: &Path) -> bool {
         path.exists() && !path.join("CREATED").exists()
+    }
+
+    /// How far the state in `path` says it is, without opening it if that can be told.
+    pub fn claimed(path: &Path) -> Option<Applied> {
+        Self::claimed_beside(path).or_else(|| {
+            // Older states have it in sled alone.
+            let _ = path.join("CREATED").exists().then_some(())?;
+            let state = Self::open_once(path, 8 << 20).ok()?;
+            state.applied().ok()
+        })
+    }
+
+    /// What the state in `path` said last of how far it is; what sled has of it may be older.
+    pub fn claimed_beside(path: &Path) -> Option<Applied> {
+        claimed::read(path)
     }
 
     /// What was found wrong with the state in `path` while it was open.
@@ -135,7 +160,9 @@ impl Sled {
         loop {
             match Self::open_once(path, cache_bytes) {
                 // A state that was just closed is let go of by a thread of sled's.
-                Err(Refused::Io(why)) if is_locked(&why) && begun.elapsed() < LOCK_PATIENCE => {
+                Err(Refused::Io(error))
+                    if is_locked(&error.to_string()) && begun.elapsed() < LOCK_PATIENCE =>
+                {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 other => return other,
@@ -145,14 +172,9 @@ impl Sled {
 
     fn open_once(path: &Path, cache_bytes: u64) -> Result<Self, Refused> {
         // Before sled looks: it would write down that all is well.
-        let checked = match Segments::list(path) {
-            Ok(Some(Ok(segments))) => segments.check(),
-            Ok(Some(Err(why))) => Ok(Err(why)),
-            Ok(None) => Ok(Ok(())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Ok(())),
-            Err(error) => Err(error),
-        };
-        checked.map_err(|error| Refused::Io(error.to_string()))?.map_err(Refused::Damaged)?;
+        if let Some(segments) = Segments::list(path)? {
+            segments.check()?;
+        }
         let open = || {
             let config = sled::Config::new().path(path).cache_capacity(cache_bytes);
             let db = config.flush_every_ms(Some(500)).open()?;
@@ -161,11 +183,14 @@ impl Sled {
             let sheets = Sheets::new(Values::new(db.open_tree("sheets")?, pieces));
             let meta = db.open_tree("meta")?;
             let is_suspect = AtomicBool::new(path.join(SUSPECT).exists());
-            Ok(Self { path: path.to_owned(), is_suspect, db, values, sheets, meta })
+            let claimed = claimed::open(path)?;
+            Ok(Self { path: path.to_owned(), is_suspect, claimed, db, values, sheets, meta })
         };
         match catch_unwind(AssertUnwindSafe(open)) {
             Ok(Ok(state)) => Ok(state),
-            Ok(Err(error)) if !is_damage(&error) => Err(Refused::Io(error.to_string())),
+            Ok(Err(sled::Error::Io(error))) if !values::is_told_of_damage(&error) => {
+                Err(Refused::Io(error))
+            }
             Ok(Err(error)) => Err(Refused::Damaged(error.to_string())),
             Err(_) => Err(Refused::Damaged("sled could not read its files".to_owned())),
         }
@@ -175,11 +200,12 @@ impl Sled {
     fn prove_syncs(&self) -> Result<(), Refused> {
         let before = SYNCS.load(Relaxed);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-        let io = |error: sled::Error| Refused::Io(error.to_string());
+        let io = |error: sled::Error| Refused::Io(io::Error::other(error.to_string()));
         self.meta.insert("opened", &now.to_be_bytes()).map_err(io)?;
         self.db.flush().map_err(io)?;
         if SYNCS.load(Relaxed) == before {
-            return Err(Refused::Io("flushes of the state do not reach the disk".to_owned()));
+            let what = "flushes of the state do not reach the disk";
+            return Err(Refused::Io(io::Error::other(what)));
         }
         Ok(())
     }
@@ -204,6 +230,8 @@ impl Sled {
         value.extend_from_slice(&applied.gid);
         value.extend_from_slice(&applied.stamp.to_be_bytes());
         self.meta.insert("applied", value).map_err(broken)?;
+        // Of use only if it can be written, and never ahead of what is durable.
+        let _ = self.claimed.write_all_at(&claimed::encode(applied), 0);
         Ok(())
     }
 
@@ -286,8 +314,7 @@ fn remove(path: &Path, unwanted: impl Fn(&str) -> bool) -> Result<(), Refused> {
     let Ok(entries) = fs::read_dir(path) else { return Ok(()) };
     for entry in entries.flatten() {
         if entry.file_name().to_str().is_some_and(&unwanted) {
-            let removed = fs::remove_file(entry.path());
-            removed.map_err(|error| Refused::Io(format!("{}: {error}", path.display())))?;
+            fs::remove_file(entry.path())?;
         }
     }
     Ok(())

@@ -192,11 +192,15 @@ pub fn broken(error: sled::Error) -> Error {
 
 /// Is it about what is on the disk? Some damage sled tells as an error of the disk; but those have
 /// a number.
-pub fn is_damage(error: &sled::Error) -> bool {
+fn is_damage(error: &sled::Error) -> bool {
     match error {
-        sled::Error::Io(error) => error.raw_os_error().is_none() && !is_locked(&error.to_string()),
+        sled::Error::Io(error) => is_told_of_damage(error),
         _ => true,
     }
+}
+
+pub fn is_told_of_damage(error: &std::io::Error) -> bool {
+    error.raw_os_error().is_none() && !is_locked(&error.to_string())
 }
 
 /// Does sled say that somebody has its files?

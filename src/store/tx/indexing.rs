@@ -71,7 +71,9 @@ struct Slice {
 
 #[cfg(test)]
 mod tests {
-    use crate::store::contract::{INDEX, all, assert_derived, commit, in_files, options, put};
+    use crate::store::contract::{
+        INDEX, all, assert_derived, commit, forget, in_files, options, put,
+    };
     use crate::store::*;
 
     /// The index is kept, and nothing is there of what was before.
@@ -138,7 +140,7 @@ mod tests {
             }
             drop(store);
             if round % 2 == 1 {
-                Store::forget_state(home.path()).unwrap();
+                forget(home.path());
             }
         }
         let store = in_files(home.path());
