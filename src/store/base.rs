@@ -66,15 +66,13 @@ pub(super) fn list(directory: &Path, line: &[u8; 16]) -> io::Result<Vec<Base>> {
     let mut bases = Vec::new();
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some("base") => {
-                let mut file = File::open(&path)?;
-                match read_header(&mut file, line) {
-                    Ok(start) => bases.push(Base { start, bytes: file.metadata()?.len(), path }),
-                    Err(why) => tracing::warn!("a base cannot be used: {}: {why}", path.display()),
-                }
-            }
-            _ => {}
+        if path.extension().is_none_or(|extension| extension != "base") {
+            continue;
+        }
+        let mut file = File::open(&path)?;
+        match read_header(&mut file, line) {
+            Ok(start) => bases.push(Base { start, bytes: file.metadata()?.len(), path }),
+            Err(why) => tracing::warn!("a base cannot be used: {}: {why}", path.display()),
         }
     }
     bases.sort_by_key(|base| base.start.seq);

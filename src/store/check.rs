@@ -15,12 +15,11 @@ use crate::store::home::Store;
 use crate::store::journal::{self, frame::Frame};
 use crate::store::keys;
 use crate::store::layers;
+use crate::store::pages::Pages;
 use crate::store::snapshot::View;
 use crate::store::state::Applied;
 use crate::store::tx::Tx;
 
-/// Entries read at a time.
-const PAGE: usize = 1_000;
 /// Problems told; more say no more.
 const PROBLEMS: usize = 20;
 
@@ -186,8 +185,10 @@ fn each(
     mut rest: Range,
     mut visit: impl FnMut(Bytes, Bytes) -> Result<()>,
 ) -> Result<()> {
+    let mut pages = Pages::new();
     loop {
-        let page = view.scan(&rest, Order::Forward, PAGE)?;
+        let page = view.scan(&rest, Order::Forward, pages.limit)?;
+        pages.saw(&page);
         let Some((last, _)) = page.last() else { return Ok(()) };
         rest.from = layers::after(last);
         page.into_iter().try_for_each(|(key, value)| visit(key, value))?;

@@ -28,6 +28,7 @@ mod load;
 mod model;
 mod open;
 mod packed;
+mod pages;
 mod progress;
 mod proof;
 mod publish;

@@ -17,6 +17,7 @@ use crate::store::journal::{self, Damage, End};
 use crate::store::keys;
 use crate::store::layers;
 use crate::store::open::OpenError;
+use crate::store::pages::Pages;
 use crate::store::proof;
 use crate::store::shared::Shared;
 use crate::store::state::{Applied, Sled, State};
@@ -24,8 +25,8 @@ use crate::store::tx::Tx;
 
 /// Keys changed before the state is told of them.
 const BATCH_KEYS: usize = 20_000;
-/// Entries read at a time where all are wanted.
-const PAGE: usize = 1_000;
+/// Their bytes: many large records must not fill memory.
+const BATCH_BYTES: usize = 16 << 20;
 
 /// Why a state could not be brought up to date.
 #[derive(Debug)]
@@ -122,12 +123,14 @@ struct Replay<'a> {
     groups: u64,
     /// About how many keys the journal added.
     puts: u64,
+    /// What was changed since the state was told.
+    bytes: usize,
 }
 
 impl<'a> Replay<'a> {
     fn new(shared: &'a Arc<Shared>, applied: Applied, derives: bool) -> Self {
         let tx = Tx::replay(shared, derives);
-        Self { shared, tx, derives, counts: HashMap::new(), applied, groups: 0, puts: 0 }
+        Self { shared, tx, derives, counts: HashMap::new(), applied, groups: 0, puts: 0, bytes: 0 }
     }
 
     fn journal(&mut self, directory: &Directory) -> Result<End, Trouble> {
@@ -159,19 +162,23 @@ impl<'a> Replay<'a> {
         }
         for op in frame.batches.iter().flat_map(|batch| &batch.ops) {
             self.tx.redo(op)?;
-            self.puts += u64::from(matches!(op, Op::Put { .. }));
+            if let Op::Put { key, value, .. } = op {
+                self.puts += 1;
+                self.bytes += key.len() + value.len();
+            }
         }
         self.shared.options.progress.add(1);
         self.counts.extend(frame.counts.iter().cloned());
         self.applied = Applied { seq: head.seq, gid: head.gid, stamp: head.stamp };
         self.groups += 1;
-        if self.tx.len() >= BATCH_KEYS {
+        if self.tx.len() >= BATCH_KEYS || self.bytes >= BATCH_BYTES {
             self.apply()?;
         }
         Ok(())
     }
 
     fn apply(&mut self) -> Result<(), Error> {
+        self.bytes = 0;
         let mut batch = self.tx.take();
         let counts = self.counts.drain().filter(|_| self.derives);
         batch.writes.extend(counts.map(|(counter, count)| (counter, Some(number(count)))));
@@ -228,17 +235,24 @@ fn load(shared: &Arc<Shared>, base: &Base, directory: &Directory) -> Result<(), 
         let applied = shared.state.apply(&std::mem::take(writes), place);
         applied.map_err(|error| error.to_string())
     };
+    let mut bytes = 0;
     base::read(base, &directory.line(), |key, value| {
+        bytes += key.len() + value.len();
         writes.insert(key, Some(value));
-        if writes.len() >= BATCH_KEYS { put(&mut writes) } else { Ok(()) }
+        if writes.len() < BATCH_KEYS && bytes < BATCH_BYTES {
+            return Ok(());
+        }
+        bytes = 0;
+        put(&mut writes)
     })?;
     put(&mut writes).map_err(Unreadable::Damaged)
 }
 
 fn empty(shared: &Arc<Shared>) -> Result<(), Error> {
-    let range = Range::prefix(b"");
+    let (range, mut pages) = (Range::prefix(b""), Pages::new());
     loop {
-        let page = shared.state.scan(&range, Order::Forward, PAGE)?;
+        let page = shared.state.scan(&range, Order::Forward, pages.limit)?;
+        pages.saw(&page);
         if page.is_empty() {
             return Ok(());
         }
@@ -252,21 +266,25 @@ fn derive_all(shared: &Arc<Shared>) -> Result<(), Error> {
     let tx = Tx::replay(shared, true);
     let mut rest = Range { from: Vec::new(), until: keys::FIRST_DERIVED.to_vec() };
     let mut counts: HashMap<Vec<u8>, u64> = HashMap::new();
-    let mut writes = Writes::new();
+    let (mut writes, mut bytes) = (Writes::new(), 0);
+    let mut pages = Pages::new();
     loop {
-        let page = shared.state.scan(&rest, Order::Forward, PAGE)?;
+        let page = shared.state.scan(&rest, Order::Forward, pages.limit)?;
+        pages.saw(&page);
         let Some((last, _)) = page.last() else { break };
         rest.from = layers::after(last);
         shared.options.progress.add(page.len() as u64);
         for (key, value) in &page {
             let mut derived = Derived::default();
             shared.derive.derive(&tx, key, value, &mut derived)?;
+            bytes += derived.entries.iter().map(|(key, _)| key.len()).sum::<usize>();
             let entries = derived.entries.into_iter();
             writes.extend(entries.map(|(key, value)| (key.into(), Some(value.into()))));
             derived.counts.into_iter().for_each(|counter| *counts.entry(counter).or_default() += 1);
         }
-        if writes.len() >= BATCH_KEYS {
+        if writes.len() >= BATCH_KEYS || bytes >= BATCH_BYTES {
             shared.state.apply(&std::mem::take(&mut writes), 0)?;
+            bytes = 0;
         }
     }
     writes.extend(counts.into_iter().map(|(counter, n)| (counter.into(), Some(number(n)))));

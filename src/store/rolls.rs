@@ -14,12 +14,11 @@ use crate::store::Result;
 use crate::store::batch::Writes;
 use crate::store::keys;
 use crate::store::layers;
+use crate::store::pages::Pages;
 use crate::store::roll::Roll;
 use crate::store::shared::Shared;
 use crate::store::snapshot::Snapshot;
 
-/// Keys read at a time while a roll is made.
-const PAGE: usize = 4096;
 /// About what a key costs with a column or two.
 const KEY_BYTES: usize = 64;
 /// Keys that may be gone, beyond as many as there are, before a roll is made anew.
@@ -137,12 +136,14 @@ impl Shared {
     /// Adds every key there is. Each page is read on a snapshot of its own: what changes meanwhile
     /// is noted by the commits.
     fn call_roll(self: &Arc<Self>, prefix: &[u8], roll: &Roll) -> Result<()> {
-        let mut rest = Range::prefix(prefix);
+        let (mut rest, mut pages) = (Range::prefix(prefix), Pages::new());
         loop {
+            let limit = pages.limit;
             let snapshot = Snapshot::new(self);
-            let page = snapshot.scan(&rest, Order::Forward, PAGE)?;
+            let page = snapshot.scan(&rest, Order::Forward, limit)?;
+            pages.saw(&page);
             roll.adopt(page.iter().map(|(key, _)| &key[prefix.len()..]));
-            match page.last().filter(|_| page.len() == PAGE) {
+            match page.last().filter(|_| page.len() == limit) {
                 Some((last, _)) => rest.from = layers::after(last),
                 None => {
                     roll.ready(snapshot.position());

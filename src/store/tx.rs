@@ -16,6 +16,7 @@ use crate::store::Result;
 use crate::store::batch::{Batch, Op};
 use crate::store::keys;
 use crate::store::layers;
+use crate::store::pages::Pages;
 use crate::store::shared::Shared;
 use crate::store::snapshot::View;
 
@@ -33,8 +34,6 @@ const BULK_OPS_LIMIT: usize = 200_000;
 const BULK_BYTES_LIMIT: usize = 64 << 20;
 /// CPU time that a rule may take inside the commit, where everybody waits for it.
 const BUDGET_NS: u64 = 50_000_000;
-/// Entries read at a time where all under a prefix are wanted.
-const PAGE: usize = 1_000;
 
 /// What a rule runs on. Nothing of it is seen by others before it is committed.
 pub struct Tx {
@@ -321,10 +320,12 @@ impl Tx {
         prefix: &[u8],
         mut visit: impl FnMut(&mut Self, Bytes, Bytes) -> Result<()>,
     ) -> Result<()> {
-        let mut rest = Range::prefix(prefix);
+        let (mut rest, mut pages) = (Range::prefix(prefix), Pages::new());
         loop {
-            let page = self.scan(&rest, Order::Forward, PAGE)?;
-            let last = page.last().filter(|_| page.len() == PAGE).map(|(key, _)| key.clone());
+            let limit = pages.limit;
+            let page = self.scan(&rest, Order::Forward, limit)?;
+            pages.saw(&page);
+            let last = page.last().filter(|_| page.len() == limit).map(|(key, _)| key.clone());
             for (key, value) in page {
                 visit(self, key, value)?;
             }

@@ -15,12 +15,11 @@ use crate::store::directory::sync_directory;
 use crate::store::home::Store;
 use crate::store::keys;
 use crate::store::layers;
+use crate::store::pages::Pages;
 use crate::store::shared::Shared;
 use crate::store::snapshot::View;
 use crate::store::state::Applied;
 
-/// Entries read under one snapshot: a base must not keep the window from emptying.
-const PAGE: usize = 1_000;
 /// Before a base is tried again that the store cannot be without.
 const REST: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 20 });
 
@@ -118,11 +117,14 @@ impl Shared {
             let core = self.core.lock();
             Applied { seq: core.seq, gid: core.gid, stamp: self.stamp.load(SeqCst) }
         };
+        let mut pages = Pages::new();
         let made = base::write(&directory.bases(), &directory.line(), &start, |last| {
             if !self.has_room_for_base() {
                 return Err(io::Error::from(io::ErrorKind::StorageFull));
             }
-            self.page(last, PAGE)
+            let page = self.page(last, pages.limit)?;
+            pages.saw(&page);
+            Ok(page)
         })?;
         *self.base.lock() = Some(made.clone());
         // Damaged ones as well.

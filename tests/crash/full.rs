@@ -208,3 +208,45 @@ fn opening_on_a_disk_that_fills_up_ends() {
     let store = Store::open(product::options(&path)).unwrap();
     Model::default().check(&store, &acknowledged).unwrap();
 }
+
+/// A base is as large as the store: it must not take the room that recovery needs.
+#[test]
+fn base_that_has_no_room_leaves_none_behind() {
+    let home = tempfile::tempdir().unwrap();
+    let Some(volume) = Volume::mount(home.path(), 128) else {
+        eprintln!("SKIPPED: may not mount a small volume");
+        return;
+    };
+    let path = volume.0.join("data");
+    let filler = volume.0.join("filler");
+    let options = || Options { reserve_bytes: 24 << 20, ..product::options(&path) };
+    let store = Store::open(options()).unwrap();
+    let mut random = product::Random(7);
+    for number in 0..400 {
+        let noise: Vec<u8> = (0..50_000).map(|_| b'!' + random.below(90) as u8).collect();
+        let value = [b"red ".as_slice(), &noise].concat();
+        store.write(|tx| tx.put(format!("R{number}").as_bytes(), value.clone())).unwrap();
+    }
+    // What goes into the state takes room as well.
+    std::thread::sleep(Duration::from_secs(2));
+    // Room for a part of it above what is kept back.
+    let free = || free_bytes(&volume.0);
+    fs::write(&filler, vec![1; free() - (30 << 20)]).unwrap();
+    assert!(store.make_base().is_err());
+    assert!(free() > 20 << 20, "{} bytes are free", free());
+    assert_eq!(fs::read_dir(path.join("base")).unwrap().count(), 0);
+    store.write(|tx| tx.put(b"R1", "red")).unwrap();
+    fs::remove_file(&filler).unwrap();
+    store.make_base().unwrap();
+    assert_eq!(store.check().unwrap().problems(), [""; 0]);
+}
+
+fn free_bytes(volume: &Path) -> usize {
+    let path = CString::new(volume.as_os_str().as_bytes()).unwrap();
+    // SAFETY: the path ends with a zero, and the call fills the struct.
+    unsafe {
+        let mut found = std::mem::zeroed::<libc::statvfs>();
+        assert_eq!(libc::statvfs(path.as_ptr(), &raw mut found), 0);
+        (found.f_bavail * found.f_frsize) as usize
+    }
+}

@@ -11,7 +11,7 @@ use holdall::domain::{Error, collections, indexes, records};
 use holdall::store::Home;
 use serde_json::{Value, json};
 
-use crate::house::House;
+use crate::house::{House, forget_state};
 
 const NOTES: &str = "/api/collections/notes";
 const COUNT: usize = 2_600;
@@ -256,7 +256,7 @@ fn index_half_made_is_finished_by_the_next_start() {
         assert_eq!(counts(&app), (0, 2));
         app.store().close();
     }
-    house::forget_state(home.path());
+    forget_state(home.path());
 
     let app = App::open(options()).unwrap();
 

@@ -117,8 +117,8 @@ impl Sled {
     pub fn claimed(path: &Path) -> Option<Applied> {
         Self::claimed_beside(path).or_else(|| {
             // Older states have it in sled alone.
-            let _ = path.join("CREATED").exists().then_some(())?;
-            let state = Self::open_once(path, 8 << 20).ok()?;
+            let is_made = path.join("CREATED").exists();
+            let state = is_made.then(|| Self::open_once(path, 8 << 20).ok()).flatten()?;
             state.applied().ok()
         })
     }
