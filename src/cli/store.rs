@@ -54,7 +54,13 @@ impl Where {
             return Err(Failure::refused("a store in memory has no files to look after"));
         }
         let path: PathBuf = config.data.clone();
-        if !path.join("FORMAT").exists() {
+        // One that lost its marker is told so by whoever opens it.
+        let is_there = |name: &str| path.join(name).try_exists();
+        let parts = ["FORMAT", "journal", "state", "base"].map(is_there);
+        if let Some(error) = parts.iter().find_map(|part| part.as_ref().err()) {
+            return Err(Failure::refused(format!("cannot look into {}: {error}", path.display())));
+        }
+        if !parts.into_iter().any(|part| part.unwrap_or(false)) {
             return Err(Failure::refused(format!("there is no store in {}", path.display())));
         }
         Ok(Options {

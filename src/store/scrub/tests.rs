@@ -10,6 +10,7 @@ use crate::store::Read;
 use crate::store::base;
 use crate::store::contract::{all, assert_derived, forget, get, in_files, options, put};
 use crate::store::open::Home;
+use crate::store::restarts::copy;
 
 const CANARY: &str = "canary-7f3a1c";
 
@@ -47,15 +48,6 @@ fn unpacked(home: &Path, path: &Path) -> Vec<u8> {
     })
     .unwrap();
     bytes
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for path in files(from) {
-        let beside = to.join(path.strip_prefix(from).unwrap());
-        fs::create_dir_all(beside.parent().unwrap()).unwrap();
-        fs::copy(&path, beside).unwrap();
-    }
 }
 
 fn delete(store: &Store) -> Result<()> {
@@ -119,6 +111,32 @@ fn scrubbed_values_leave_journal_and_bases_at_once_and_the_state_at_the_next_ope
     assert_eq!(store.check().unwrap().problems(), [""; 0]);
     drop(store);
     assert_erased(home.path());
+}
+
+/// What cannot be made anew is not given up, nor is it called done.
+#[test]
+fn scrub_that_cannot_be_finished_stays_due() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    with_canary(home);
+    let store = in_files(home);
+    store.scrub(|| delete(&store)).unwrap();
+    drop(store);
+    let base = files(&home.join("base")).pop().unwrap();
+    let sound = fs::read(&base).unwrap();
+    let mut damaged = sound.clone();
+    damaged[sound.len() / 2] ^= 1;
+    fs::write(&base, damaged).unwrap();
+
+    let makes_bases = false;
+    let opened = || Store::open(Options { makes_bases, ..options(Home::Files(home.to_owned())) });
+    let store = opened().unwrap();
+    assert!(store.has_unscrubbed_state());
+    assert_eq!(get(&store, "R008").unwrap(), "red others");
+    drop(store);
+    fs::write(&base, sound).unwrap();
+    drop(opened().unwrap());
+    assert_erased(home);
 }
 
 #[test]
