@@ -23,6 +23,8 @@ need_target "$target"
 say "building the release for $target (minutes, the first time)"
 # Without code for the widest vectors and without large tables: TLS sessions end at a proxy mostly.
 export AWS_LC_SYS_SMALL=1
+# Nothing unwinds through the C parts; tables for it would be 100 KiB and more.
+export TARGET_CFLAGS="-fno-asynchronous-unwind-tables -fno-unwind-tables"
 # The table of addresses to mend at start, packed: a static-pie has a megabyte of it otherwise.
 cargo rustc --quiet --locked --release --target "$target" --bin holdall -- -C link-arg=-Wl,-z,pack-relative-relocs
 # The empty folder becomes /data of the image.
