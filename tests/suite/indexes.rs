@@ -256,7 +256,7 @@ fn index_half_made_is_finished_by_the_next_start() {
         assert_eq!(counts(&app), (0, 2));
         app.store().close();
     }
-    house::forget_state(home.path());
+    crate::house::forget_state(home.path());
 
     let app = App::open(options()).unwrap();
 

@@ -97,7 +97,7 @@ async fn store_of_every_format_is_opened_complete_and_written_to() {
         let marker = fs::read_to_string(home.path().join("FORMAT")).unwrap();
         assert!(marker.starts_with(&format!("holdall {} ", directory::FORMAT)), "{marker}");
 
-        house::forget_state(home.path());
+        crate::house::forget_state(home.path());
         let house = House::with(options(home.path()));
         assert_sound(&house.app);
         let root = house.superuser().await;
