@@ -16,7 +16,7 @@ pub fn check(config: &Config) -> Result {
     serve::tls(config)?;
     app::check_site(config.public.as_deref()).map_err(Failure::Refused)?;
     if let Some(path) = &config.schema {
-        definitions::read(path).map_err(|failure| Failure::Refused(failure.into_cause()))?;
+        definitions::read(path)?;
     }
     if config.store == Home::Files {
         check_directory(&config.data).map_err(|error| {
