@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::auth::keys::SigningKey;
 use crate::cli::control::{self, Order};
 use crate::cli::flags::Flags;
-use crate::cli::{Result, admin};
+use crate::cli::{Result, schema};
 use crate::domain::signing;
 
 #[derive(Debug, Subcommand)]
@@ -29,12 +29,8 @@ impl Command {
         let config = flags.load()?;
         let words = match control::ask(&config.data, &Order::RotateKeys)? {
             Some(words) => words,
-            None => {
-                let app = admin::open(&config)?;
-                let words = rotate(&app);
-                app.store().close();
-                words?
-            }
+            // A key of a store that is not there yet would be nobody's.
+            None => schema::on_files(&config, rotate)?,
         };
         Ok(writeln!(out, "{words}")?)
     }

@@ -143,10 +143,7 @@ pub fn on_files<T>(config: &Config, work: impl FnOnce(&App) -> Result<T>) -> Res
         let words = format!("there is no store in {}", config.data.display());
         return Err(Failure::refused(words));
     }
-    let app = admin::open(config)?;
-    let done = work(&app);
-    app.store().close();
-    done
+    admin::work(config, work)
 }
 
 /// The collections of `app` that are the team's own.

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use crate::app;
 use crate::cli::failure::Failure;
-use crate::cli::{Result, definitions, serve};
-use crate::config::{Config, Home};
+use crate::cli::{Result, admin, definitions, serve};
+use crate::config::{Admin, Config, Home};
 
 /// Refuses what a server could not start with.
 pub fn check(config: &Config) -> Result {
@@ -18,12 +18,24 @@ pub fn check(config: &Config) -> Result {
     if let Some(path) = &config.schema {
         definitions::read(path)?;
     }
+    check_admin(config)?;
     if config.store == Home::Files {
         check_directory(&config.data).map_err(|error| {
             Failure::refused(format!("cannot keep data in {}: {error}", config.data.display()))
         })?;
     }
     Ok(())
+}
+
+/// The superuser that a fresh store could not be made with.
+fn check_admin(config: &Config) -> Result {
+    let Some(Admin { email, password }) = &config.admin else { return Ok(()) };
+    admin::check(email, password).map_err(|failure| {
+        Failure::refused(format!(
+            "no superuser can be made of HOLDALL_ADMIN_EMAIL and HOLDALL_ADMIN_PASSWORD: {failure} \
+             `openssl rand -hex 32` makes a good password"
+        ))
+    })
 }
 
 /// Whether there is a directory to write to, or it can be made.

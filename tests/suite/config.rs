@@ -100,12 +100,17 @@ fn check_refuses_what_serve_would_refuse() {
         ("--schema holdall.toml", "holdall.toml"),
         ("--tls-cert none.pem --tls-key none.pem", "cannot read the TLS certificate"),
         ("--tls-cert holdall.toml --tls-key holdall.toml", "holds no certificate"),
+        ("--admin-email me@example.com", "password: Must have at least 8"),
         ("--data holdall.toml", "cannot keep data in"),
         ("--data holdall.toml/below", "cannot keep data in"),
     ];
     for (line, words) in cases {
         for command in ["config check", "serve --listen 127.0.0.1:0"] {
             let holdall = Holdall::new(&format!("{command} {line}")).file("holdall.toml", "");
+            let holdall = match line.contains("admin") {
+                true => holdall.env("HOLDALL_ADMIN_PASSWORD", "canary"),
+                false => holdall,
+            };
             let (mut command, home) = holdall.into_command();
             let done = Done::of(command.output().expect("the binary runs"));
             assert_eq!(done.code, 2, "{line}: {}", done.err);
