@@ -41,7 +41,7 @@ impl Command {
     pub fn run(&self, out: &mut dyn Write) -> Result {
         let (Self::Create(account) | Self::Password(account)) = self;
         let email = account.email.clone();
-        let config = account.flags.load()?;
+        let config = account.flags.load_with_data()?;
         let secret = password::read(account.password_file.as_deref())?;
         check(&email, &secret)?;
         let password = secret.expose_text().unwrap_or_default().to_owned();

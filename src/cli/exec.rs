@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -12,9 +12,11 @@ use tokio::process::Command;
 use crate::app::App;
 use crate::auth::random;
 use crate::cli::bind::bind;
+use crate::cli::control;
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
 use crate::cli::group::{self, Signals};
+use crate::cli::scratch::Scratch;
 use crate::cli::watchdog::Watchdog;
 use crate::cli::{Result, schema, seed, serve};
 use crate::config::secret::Secret;
@@ -46,7 +48,8 @@ pub struct Exec {
 
 const AFTER_HELP: &str = "\
 The instance keeps everything in memory, listens on a free port, and answers before CMD starts. CMD
-finds HOLDALL_URL, HOLDALL_ADMIN_EMAIL and HOLDALL_ADMIN_PASSWORD in its environment. Standard
+finds HOLDALL_URL, HOLDALL_ADMIN_EMAIL and HOLDALL_ADMIN_PASSWORD in its environment, and its own
+commands of Holdall, such as `holdall admin create`, find the instance by HOLDALL_DATA. Standard
 output belongs to CMD alone; Holdall says warnings on standard error.
 
 POST HOLDALL_URL/api/test/reset makes everything again what it was when CMD started, in no time.
@@ -117,13 +120,14 @@ impl Exec {
             seed::fill(&app, directory).map_err(not_started)?;
         }
         app.remember_start();
+        let scratch = door_for_commands(&app).map_err(not_started)?;
         tokio::spawn(async move {
             if let Err(error) = crate::http::serve::run(door, app, std::future::pending()).await {
                 tracing::error!(cause = format!("{error:#}"), "the server does not serve");
             }
         });
 
-        let mut command = self.command(config, &url);
+        let mut command = self.command(config, &url, scratch.path());
         let mut child = match group::start(&mut command, watchdog.guard()) {
             Ok(child) => child,
             Err(error) => {
@@ -140,10 +144,10 @@ impl Exec {
         Ok(group::exit_code(status?))
     }
 
-    fn command(&self, config: &Config, url: &str) -> Command {
+    fn command(&self, config: &Config, url: &str, data: &Path) -> Command {
         let mut words = self.command.iter();
         let mut command = Command::new(words.next().cloned().unwrap_or_default());
-        command.args(words).env("HOLDALL_URL", url);
+        command.args(words).env("HOLDALL_URL", url).env("HOLDALL_DATA", data);
         if let Some(admin) = &config.admin {
             command.env("HOLDALL_ADMIN_EMAIL", &admin.email);
             command.env("HOLDALL_ADMIN_PASSWORD", admin.password.expose_text().unwrap_or_default());
@@ -161,6 +165,18 @@ impl Exec {
         let name = self.command.first().map(|name| name.to_string_lossy()).unwrap_or_default();
         Failure::Exec(anyhow::Error::new(error).context(format!("cannot run {name}")), code)
     }
+}
+
+/// Where commands look for the server that they are to change. Without it, CMD's would find the files
+/// of whoever started it.
+fn door_for_commands(app: &App) -> Result<Scratch> {
+    let listen = || {
+        let scratch = Scratch::new()?;
+        control::listen(scratch.path(), app)?;
+        Ok::<_, std::io::Error>(scratch)
+    };
+    let words = "cannot listen for commands in the directory for temporary files (TMPDIR)";
+    Ok(listen().context(words)?)
 }
 
 fn not_started(failure: Failure) -> Failure {

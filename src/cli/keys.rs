@@ -26,7 +26,7 @@ pub struct Rotate {
 impl Command {
     pub fn run(&self, out: &mut dyn Write) -> Result {
         let Self::Rotate(Rotate { flags }) = self;
-        let config = flags.load()?;
+        let config = flags.load_with_data()?;
         let words = match control::ask(&config.data, &Order::RotateKeys)? {
             Some(words) => words,
             // A key of a store that is not there yet would be nobody's.

@@ -67,7 +67,7 @@ impl Command {
     pub fn run(&self, out: &mut dyn Write) -> Result {
         match self {
             Self::Diff(Diff { path, exit_code, flags }) => {
-                let config = flags.load()?;
+                let config = flags.load_with_data()?;
                 let plan = change(&config, path.as_ref(), true)?;
                 tell(&plan, "the schema is as the files say", out)?;
                 if *exit_code && !plan.lines.is_empty() {
@@ -76,7 +76,7 @@ impl Command {
                 Ok(())
             }
             Self::Export(Export { directory, flags }) => {
-                let definitions = exported(&flags.load()?)?;
+                let definitions = exported(&flags.load_with_data()?)?;
                 match directory {
                     Some(directory) => {
                         for line in definitions::write(directory, &definitions)? {
@@ -91,7 +91,7 @@ impl Command {
                 Ok(())
             }
             Self::Apply(Apply { path, flags }) => {
-                let config = flags.load()?;
+                let config = flags.load_with_data()?;
                 let plan = change(&config, path.as_ref(), false)?;
                 tell(&plan, "the schema is as the files say already", out)
             }

@@ -47,7 +47,7 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(&self) -> Result {
-        let config = self.flags.load()?;
+        let config = self.flags.load_with_data()?;
         start_logs(&config)?;
         for notice in &config.notices {
             tracing::info!("{notice}");

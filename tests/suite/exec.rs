@@ -117,6 +117,37 @@ fn signals_are_passed_on() {
 }
 
 #[test]
+fn commands_inside_change_the_instance_and_leave_the_files_alone() {
+    let holdall = env!("CARGO_BIN_EXE_holdall");
+    let script = format!(
+        "set -e; printf 'tr0ub4dor and three' | {holdall} admin create ada@example.com
+         {holdall} keys rotate; {holdall} types ts | head -1; {holdall} log-level
+         {holdall} erase --yes _superusers ada@example.com | head -2; stat -c %a $HOLDALL_DATA
+         echo $HOLDALL_DATA; pwd"
+    );
+
+    let done = exec(&script).run();
+
+    assert_eq!(done.code, 0, "{}", done.err);
+    let lines: Vec<&str> = done.out.lines().collect();
+    assert_eq!(lines[0], "ada@example.com is a superuser now");
+    assert!(done.out.contains("(ada@example.com)"), "{}", done.out);
+    let [mode, data, home] = lines[lines.len() - 3..] else { panic!("{}", done.out) };
+    assert_eq!(mode, "700");
+    assert!(!std::path::Path::new(data).exists(), "{data} is gone");
+    assert!(!std::path::Path::new(home).join("holdall_data").exists());
+}
+
+#[test]
+fn an_address_that_a_command_cannot_use_is_refused() {
+    for line in ["keys rotate", "admin create a@example.com", "types ts", "log-level"] {
+        let done = Holdall::new(&format!("{line} --url http://127.0.0.1:1")).run();
+        assert_eq!(done.code, 2, "{line}: {}", done.err);
+        assert!(done.err.contains("--url has no place here"), "{line}: {}", done.err);
+    }
+}
+
+#[test]
 fn whole_group_is_gone_when_holdall_is_killed() {
     let (mut child, left_behind, _home) = running("sleep 300 & echo $!; wait");
 
