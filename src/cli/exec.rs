@@ -138,7 +138,7 @@ impl Exec {
         let group = child.id().and_then(|id| i32::try_from(id).ok());
         let group = group.context("the command has no process id").map_err(Failure::from)?;
         signals.pass_on_to(group);
-        let status = child.wait().await;
+        let status = group::wait(&mut child, group).await;
         group::end(group).await;
         watchdog.dismiss();
         Ok(group::exit_code(status?))

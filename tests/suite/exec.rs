@@ -116,6 +116,40 @@ fn signals_are_passed_on() {
     }
 }
 
+/// Waits until the process is stopped.
+fn assert_stops(process: u32) {
+    let begun = Instant::now();
+    let stat = || std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    while !stat().contains(") T ") {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{}", stat());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_command_that_stops_stops_holdall_and_both_go_on_together() {
+    let (mut child, _, _home) = running("echo $$; kill -STOP $$; exit 5");
+    assert_stops(child.id());
+
+    send(child.id(), libc::SIGCONT);
+
+    assert_eq!(child.wait().expect("it ends").code(), Some(5));
+}
+
+#[test]
+fn a_stopped_command_gets_the_signal_that_ends_it() {
+    let (mut child, command, _home) =
+        running("trap 'exit 9' TERM; echo $$; kill -STOP $$; while :; do sleep 0.02; done");
+    assert_stops(child.id());
+    let command = u32::try_from(command).expect("process ids are positive");
+    assert_stops(command);
+
+    send(child.id(), libc::SIGTERM);
+    send(child.id(), libc::SIGCONT);
+
+    assert_eq!(child.wait().expect("it ends").code(), Some(9));
+}
+
 #[test]
 fn commands_inside_change_the_instance_and_leave_the_files_alone() {
     let holdall = env!("CARGO_BIN_EXE_holdall");
