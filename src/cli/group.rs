@@ -85,15 +85,15 @@ pub fn start(command: &mut Command, ready: impl Fn() + Send + Sync + 'static) ->
 pub async fn wait(child: &mut Child, group: i32) -> io::Result<ExitStatus> {
     let mut changes = signal(SignalKind::child())?;
     loop {
+        // Before any change is awaited: it may have stopped at once.
+        if has_stopped(group) {
+            // SAFETY: stops this process until somebody sends it SIGCONT.
+            unsafe { libc::raise(libc::SIGSTOP) };
+            go_on(group);
+        }
         tokio::select! {
             ended = child.wait() => return ended,
-            _ = changes.recv() => {
-                if has_stopped(group) {
-                    // SAFETY: stops this process until somebody sends it SIGCONT.
-                    unsafe { libc::raise(libc::SIGSTOP) };
-                    go_on(group);
-                }
-            }
+            _ = changes.recv() => {}
         }
     }
 }
