@@ -67,14 +67,16 @@ Example:
 impl Exec {
     pub fn run(self) -> Result<ExitCode> {
         // Forks, so it comes before there is any other thread.
-        let watchdog = Watchdog::start().context("cannot start the watchdog");
+        let scratch = Scratch::new().context("cannot make a temporary directory (in TMPDIR)");
+        let scratch = scratch.map_err(|error| Failure::Exec(error, NOT_STARTED))?;
+        let watchdog = Watchdog::start(scratch.path()).context("cannot start the watchdog");
         let watchdog = watchdog.map_err(|error| Failure::Exec(error, NOT_STARTED))?;
         let config = self.settings().map_err(not_started)?;
         serve::start_logs(&config).map_err(not_started)?;
         let runtime = serve::runtime(&config).map_err(not_started)?;
         // The command is started by this thread, which lives as long as this process: the kernel
         // sends the death signal when the thread ends that started the command.
-        let ended = runtime.block_on(self.serve_and_run(&config, watchdog));
+        let ended = runtime.block_on(self.serve_and_run(&config, watchdog, scratch.path()));
         runtime.shutdown_background();
         serve::flush_logs();
         ended
@@ -107,7 +109,12 @@ impl Exec {
         Ok(config)
     }
 
-    async fn serve_and_run(&self, config: &Config, watchdog: Watchdog) -> Result<ExitCode> {
+    async fn serve_and_run(
+        &self,
+        config: &Config,
+        watchdog: Watchdog,
+        scratch: &Path,
+    ) -> Result<ExitCode> {
         let signals = Signals::listen().map_err(|error| not_started(error.into()))?;
         let listener = bind(config.listen).map_err(not_started)?;
         let address = listener.local_addr().map_err(|error| not_started(error.into()))?;
@@ -120,14 +127,16 @@ impl Exec {
             seed::fill(&app, directory).map_err(not_started)?;
         }
         app.remember_start();
-        let scratch = door_for_commands(&app).map_err(not_started)?;
+        // Where commands look for the server that they are to change: without it, CMD's would find
+        // the files of whoever started it.
+        control::listen(scratch, &app).map_err(|error| not_started(error.into()))?;
         tokio::spawn(async move {
             if let Err(error) = crate::http::serve::run(door, app, std::future::pending()).await {
                 tracing::error!(cause = format!("{error:#}"), "the server does not serve");
             }
         });
 
-        let mut command = self.command(config, &url, scratch.path());
+        let mut command = self.command(config, &url, scratch);
         let mut child = match group::start(&mut command, watchdog.guard()) {
             Ok(child) => child,
             Err(error) => {
@@ -165,18 +174,6 @@ impl Exec {
         let name = self.command.first().map(|name| name.to_string_lossy()).unwrap_or_default();
         Failure::Exec(anyhow::Error::new(error).context(format!("cannot run {name}")), code)
     }
-}
-
-/// Where commands look for the server that they are to change. Without it, CMD's would find the files
-/// of whoever started it.
-fn door_for_commands(app: &App) -> Result<Scratch> {
-    let listen = || {
-        let scratch = Scratch::new()?;
-        control::listen(scratch.path(), app)?;
-        Ok::<_, std::io::Error>(scratch)
-    };
-    let words = "cannot listen for commands in the directory for temporary files (TMPDIR)";
-    Ok(listen().context(words)?)
 }
 
 fn not_started(failure: Failure) -> Failure {

@@ -13,7 +13,11 @@ fn exec(script: &str) -> Holdall {
 
 /// Starts `exec` with a script whose first line of output is a process id.
 fn running(script: &str) -> (Child, i32, tempfile::TempDir) {
-    let (mut command, home) = exec(script).into_command();
+    start(exec(script))
+}
+
+fn start(holdall: Holdall) -> (Child, i32, tempfile::TempDir) {
+    let (mut command, home) = holdall.into_command();
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().expect("the binary runs");
     let mut line = String::new();
@@ -183,12 +187,22 @@ fn an_address_that_a_command_cannot_use_is_refused() {
 
 #[test]
 fn whole_group_is_gone_when_holdall_is_killed() {
-    let (mut child, left_behind, _home) = running("sleep 300 & echo $!; wait");
+    let temporary = tempfile::tempdir().expect("a directory can be made");
+    let script = "sleep 300 & echo $!; wait";
+    let holdall = exec(script).env("TMPDIR", temporary.path().to_str().expect("text"));
+    let (mut child, left_behind, _home) = start(holdall);
+    let left = || std::fs::read_dir(temporary.path()).expect("it is readable").count();
+    assert_eq!(left(), 1);
 
     send(child.id(), libc::SIGKILL);
 
     child.wait().expect("it ends");
     assert_ends(left_behind);
+    let begun = Instant::now();
+    while left() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the directory is still there");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]
