@@ -116,6 +116,7 @@ fn check_directory(path: &Path) -> io::Result<()> {
 
 /// Whether `name` lies in /proc or /sys, where root may write and nobody can make anything.
 fn is_kernel(name: &CStr) -> io::Result<bool> {
+    const PROC: i64 = 0x9fa0;
     const SYSFS: i64 = 0x6265_6572;
     // SAFETY: a zeroed statfs is one; the kernel reads a string and writes to a local, both of which
     // live until it returns.
@@ -126,7 +127,7 @@ fn is_kernel(name: &CStr) -> io::Result<bool> {
         }
         #[allow(clippy::unnecessary_cast, reason = "other targets have other types")]
         let kind = told.f_type as i64;
-        Ok([libc::PROC_SUPER_MAGIC as i64, SYSFS].contains(&kind))
+        Ok([PROC, SYSFS].contains(&kind))
     }
 }
 
