@@ -109,6 +109,7 @@ impl App {
             let admin = admin.map(|admin| (admin.email.as_str(), &admin.password));
             bootstrap::bootstrap(tx, &request, admin)
         });
+        let made = made.map_err(|error| anyhow::Error::msg(error.in_full()));
         if made.context("cannot make the collections and the superuser of a fresh store")? {
             tracing::info!("a superuser was created from the settings");
         }

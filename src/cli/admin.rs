@@ -9,6 +9,7 @@ use crate::app::{App, Keys, Options};
 use crate::cli::control::{self, Order};
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
+use crate::cli::schema::on_files;
 use crate::cli::{Result, password};
 use crate::config;
 use crate::config::Config;
@@ -40,8 +41,9 @@ impl Command {
     pub fn run(&self, out: &mut dyn Write) -> Result {
         let (Self::Create(account) | Self::Password(account)) = self;
         let email = account.email.clone();
-        let config = account.flags.load()?;
+        let config = account.flags.load_with_data()?;
         let secret = password::read(account.password_file.as_deref())?;
+        check(&email, &secret)?;
         let password = secret.expose_text().unwrap_or_default().to_owned();
         let order = match self {
             Self::Create(_) => Order::CreateAdmin { email: email.clone(), password },
@@ -50,15 +52,15 @@ impl Command {
         let words = match control::ask(&config.data, &order)? {
             Some(words) => words,
             None => {
-                let app = open(&config)?;
                 // SAFETY: asks the kernel for a number.
                 let door = unsafe { libc::getuid() }.to_string();
-                let done = match self {
-                    Self::Create(_) => create(&app, &door, &email, &secret),
-                    Self::Password(_) => change_password(&app, &door, &email, &secret),
-                };
-                app.store().close();
-                done?
+                match self {
+                    // A fresh store may begin with its superuser.
+                    Self::Create(_) => work(&config, |app| create(app, &door, &email, &secret))?,
+                    Self::Password(_) => {
+                        on_files(&config, |app| change_password(app, &door, &email, &secret))?
+                    }
+                }
             }
         };
         Ok(writeln!(out, "{words}")?)
@@ -69,7 +71,7 @@ impl Command {
 pub fn create(app: &App, door: &str, email: &str, password: &Secret) -> Result<String> {
     let request = app.operator(door);
     let made = app.store().write(|tx| superusers::ensure(tx, &request, email, password));
-    Ok(match made.map_err(in_words)? {
+    Ok(match made.map_err(untouched)? {
         true => format!("{email} is a superuser now"),
         false => format!("{email} is a superuser already; nothing was changed"),
     })
@@ -80,12 +82,36 @@ pub fn change_password(app: &App, door: &str, email: &str, password: &Secret) ->
     let request = app.operator(door);
     app.store()
         .write(|tx| superusers::change_password(tx, &request, email, password))
-        .map_err(in_words)?;
+        .map_err(untouched)?;
     Ok(format!("{email} has another password now"))
 }
 
-/// Opens the files, which no server has open.
-pub(super) fn open(config: &Config) -> Result<App> {
+/// A fresh store would refuse these of its superuser: before there is one.
+pub fn check(email: &str, password: &Secret) -> Result {
+    let problems = superusers::problems(email, password);
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::refused(problems.to_string())),
+    }
+}
+
+/// What the rules refuse is not written.
+fn untouched(error: Error) -> Failure {
+    match error {
+        Error::Invalid { .. } | Error::NotFound(_) => Failure::refused(error.in_full()),
+        other => in_words(other),
+    }
+}
+
+/// Does `work` on the files, which no server has open; makes them where there are none.
+pub(super) fn work<T>(config: &Config, work: impl FnOnce(&App) -> Result<T>) -> Result<T> {
+    let app = open(config)?;
+    let done = work(&app);
+    app.store().close();
+    done
+}
+
+fn open(config: &Config) -> Result<App> {
     if config.store == config::Home::Memory {
         let words = "a store in memory keeps no superusers; set HOLDALL_ADMIN_EMAIL and \
                      HOLDALL_ADMIN_PASSWORD_FILE for the server instead";
@@ -105,16 +131,7 @@ pub(super) fn open(config: &Config) -> Result<App> {
 /// What a rule said, with the fields it said it of.
 pub fn in_words(error: Error) -> Failure {
     match error {
-        Error::Invalid { message, problems } => {
-            let problems = problems.into_json();
-            let listed: Vec<_> = problems
-                .iter()
-                .map(|(field, problem)| {
-                    format!("{field}: {}", problem["message"].as_str().unwrap_or_default())
-                })
-                .collect();
-            Failure::failed(format!("{message} {}", listed.join(" ")))
-        }
+        Error::Invalid { .. } => Failure::failed(error.in_full()),
         other => Failure::Failed(other.into()),
     }
 }

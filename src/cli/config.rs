@@ -14,7 +14,9 @@ use crate::config::{Config, Found, reference};
 pub enum Command {
     /// Print every setting in force, with where its value comes from. Secrets print as ***.
     Show(Settings),
-    /// Say whether a server would start with these settings: exit code 0 or 2.
+    /// Say whether a server would start with these settings, here and now: exit code 0 or 2.
+    ///
+    /// Beside the server that they are of, it would not: port and directory are taken.
     Check(Settings),
     /// Print the reference of all settings, as Markdown.
     Reference,
@@ -39,6 +41,10 @@ impl Command {
                     writeln!(out, "note: {notice}")?;
                 }
                 surroundings::check(&config)?;
+                surroundings::check_free(&config)?;
+                for doubt in surroundings::doubts(&config) {
+                    writeln!(out, "warning: {doubt}")?;
+                }
                 writeln!(out, "the settings are fine")?;
                 Ok(())
             }

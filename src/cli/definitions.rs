@@ -12,8 +12,13 @@ use crate::cli::failure::Failure;
 pub type Definition = Map<String, Value>;
 
 /// The collections in `path`: a file, or the `.json` files of a directory. A file is a list, one
-/// collection, or `{"collections": […]}`. Nothing at all is taken for a mistake.
+/// collection, or `{"collections": […]}`. Nothing at all is taken for a mistake, and no mistake for
+/// something that failed: nothing was touched.
 pub fn read(path: &Path) -> Result<Vec<Definition>> {
+    read_all(path).map_err(|failure| Failure::Refused(failure.into_cause()))
+}
+
+fn read_all(path: &Path) -> Result<Vec<Definition>> {
     let mut definitions = Vec::new();
     let files = if path.is_dir() { files(path, &["json"])? } else { vec![path.to_owned()] };
     for file in files {

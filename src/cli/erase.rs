@@ -54,7 +54,7 @@ pub struct Taken {
 
 impl Erase {
     pub fn run(&self, out: &mut dyn Write) -> Result {
-        let config = self.flags.load()?;
+        let config = self.flags.load_with_data()?;
         let (planned, _) = self.carry_out(&config, self.who.clone(), true)?;
         self.announce(&planned, out)?;
         self.confirm()?;

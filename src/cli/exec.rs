@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -12,9 +12,11 @@ use tokio::process::Command;
 use crate::app::App;
 use crate::auth::random;
 use crate::cli::bind::bind;
+use crate::cli::control;
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
 use crate::cli::group::{self, Signals};
+use crate::cli::scratch::Scratch;
 use crate::cli::watchdog::Watchdog;
 use crate::cli::{Result, schema, seed, serve};
 use crate::config::secret::Secret;
@@ -46,7 +48,8 @@ pub struct Exec {
 
 const AFTER_HELP: &str = "\
 The instance keeps everything in memory, listens on a free port, and answers before CMD starts. CMD
-finds HOLDALL_URL, HOLDALL_ADMIN_EMAIL and HOLDALL_ADMIN_PASSWORD in its environment. Standard
+finds HOLDALL_URL, HOLDALL_ADMIN_EMAIL and HOLDALL_ADMIN_PASSWORD in its environment, and its own
+commands of Holdall, such as `holdall admin create`, find the instance by HOLDALL_DATA. Standard
 output belongs to CMD alone; Holdall says warnings on standard error.
 
 POST HOLDALL_URL/api/test/reset makes everything again what it was when CMD started, in no time.
@@ -64,14 +67,16 @@ Example:
 impl Exec {
     pub fn run(self) -> Result<ExitCode> {
         // Forks, so it comes before there is any other thread.
-        let watchdog = Watchdog::start().context("cannot start the watchdog");
+        let scratch = Scratch::new().context("cannot make a temporary directory (in TMPDIR)");
+        let scratch = scratch.map_err(|error| Failure::Exec(error, NOT_STARTED))?;
+        let watchdog = Watchdog::start(scratch.path()).context("cannot start the watchdog");
         let watchdog = watchdog.map_err(|error| Failure::Exec(error, NOT_STARTED))?;
         let config = self.settings().map_err(not_started)?;
         serve::start_logs(&config).map_err(not_started)?;
         let runtime = serve::runtime(&config).map_err(not_started)?;
         // The command is started by this thread, which lives as long as this process: the kernel
         // sends the death signal when the thread ends that started the command.
-        let ended = runtime.block_on(self.serve_and_run(&config, watchdog));
+        let ended = runtime.block_on(self.serve_and_run(&config, watchdog, scratch.path()));
         runtime.shutdown_background();
         serve::flush_logs();
         ended
@@ -104,7 +109,12 @@ impl Exec {
         Ok(config)
     }
 
-    async fn serve_and_run(&self, config: &Config, watchdog: Watchdog) -> Result<ExitCode> {
+    async fn serve_and_run(
+        &self,
+        config: &Config,
+        watchdog: Watchdog,
+        scratch: &Path,
+    ) -> Result<ExitCode> {
         let signals = Signals::listen().map_err(|error| not_started(error.into()))?;
         let listener = bind(config.listen).map_err(not_started)?;
         let address = listener.local_addr().map_err(|error| not_started(error.into()))?;
@@ -117,13 +127,16 @@ impl Exec {
             seed::fill(&app, directory).map_err(not_started)?;
         }
         app.remember_start();
+        // Where commands look for the server that they are to change: without it, CMD's would find
+        // the files of whoever started it.
+        control::listen(scratch, &app).map_err(|error| not_started(error.into()))?;
         tokio::spawn(async move {
             if let Err(error) = crate::http::serve::run(door, app, std::future::pending()).await {
                 tracing::error!(cause = format!("{error:#}"), "the server does not serve");
             }
         });
 
-        let mut command = self.command(config, &url);
+        let mut command = self.command(config, &url, scratch);
         let mut child = match group::start(&mut command, watchdog.guard()) {
             Ok(child) => child,
             Err(error) => {
@@ -134,16 +147,16 @@ impl Exec {
         let group = child.id().and_then(|id| i32::try_from(id).ok());
         let group = group.context("the command has no process id").map_err(Failure::from)?;
         signals.pass_on_to(group);
-        let status = child.wait().await;
+        let status = group::wait(&mut child, group).await;
         group::end(group).await;
         watchdog.dismiss();
         Ok(group::exit_code(status?))
     }
 
-    fn command(&self, config: &Config, url: &str) -> Command {
+    fn command(&self, config: &Config, url: &str, data: &Path) -> Command {
         let mut words = self.command.iter();
         let mut command = Command::new(words.next().cloned().unwrap_or_default());
-        command.args(words).env("HOLDALL_URL", url);
+        command.args(words).env("HOLDALL_URL", url).env("HOLDALL_DATA", data);
         if let Some(admin) = &config.admin {
             command.env("HOLDALL_ADMIN_EMAIL", &admin.email);
             command.env("HOLDALL_ADMIN_PASSWORD", admin.password.expose_text().unwrap_or_default());

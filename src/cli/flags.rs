@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches, value_parser};
 
+use crate::cli::failure::Failure;
 use crate::config::settings::{Kind, SETTINGS, Setting};
 use crate::config::{Config, Sources};
 
@@ -42,6 +43,15 @@ impl Flags {
 
     pub fn load(&self) -> crate::config::Result<Config> {
         Config::load(&self.sources())
+    }
+
+    /// The same for what has to do with a data directory, and reaches a server by nothing else.
+    pub fn load_with_data(&self) -> crate::cli::Result<Config> {
+        if self.has("url") {
+            let words = "--url has no place here: this goes by the data directory, --data";
+            return Err(Failure::refused(words));
+        }
+        Ok(self.load()?)
     }
 }
 

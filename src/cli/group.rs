@@ -11,7 +11,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::telemetry::process;
 
 /// What those who supervise a command send to it, or who give it a terminal.
-const PASSED_ON: [i32; 7] = [
+const PASSED_ON: [i32; 8] = [
+    libc::SIGCONT,
     libc::SIGHUP,
     libc::SIGINT,
     libc::SIGQUIT,
@@ -20,6 +21,8 @@ const PASSED_ON: [i32; 7] = [
     libc::SIGUSR2,
     libc::SIGWINCH,
 ];
+/// What asks the command to end.
+const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 /// What the command left running may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_millis(200);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -38,7 +41,14 @@ impl Signals {
         for (number, mut caught) in self.0 {
             tokio::spawn(async move {
                 while caught.recv().await.is_some() {
-                    send(group, number);
+                    match number {
+                        libc::SIGCONT => go_on(group),
+                        _ => send(group, number),
+                    };
+                    // A stopped one gets it too, as it does from timeout(1).
+                    if ENDING.contains(&number) {
+                        send(group, libc::SIGCONT);
+                    }
                 }
             });
         }
@@ -68,6 +78,46 @@ pub fn start(command: &mut Command, ready: impl Fn() + Send + Sync + 'static) ->
         });
     }
     command.spawn()
+}
+
+/// Waits until the command ends. When it is stopped, by Ctrl-Z or otherwise, this process stops as
+/// well: a shell that waits for us has its terminal back, and starts both again.
+pub async fn wait(child: &mut Child, group: i32) -> io::Result<ExitStatus> {
+    let mut changes = signal(SignalKind::child())?;
+    loop {
+        // Before any change is awaited: it may have stopped at once.
+        if has_stopped(group) {
+            // SAFETY: stops this process until somebody sends it SIGCONT.
+            unsafe { libc::raise(libc::SIGSTOP) };
+            go_on(group);
+        }
+        tokio::select! {
+            ended = child.wait() => return ended,
+            _ = changes.recv() => {}
+        }
+    }
+}
+
+/// Whether `process` was stopped since somebody asked last. That it ended is left for others to ask.
+fn has_stopped(process: i32) -> bool {
+    // SAFETY: a zeroed siginfo is one, and the kernel writes to a local that lives across the call.
+    unsafe {
+        let mut told: libc::siginfo_t = std::mem::zeroed();
+        let asked = libc::WSTOPPED | libc::WNOHANG;
+        let id = process.unsigned_abs();
+        libc::waitid(libc::P_PID, id, &raw mut told, asked) == 0 && told.si_pid() == process
+    }
+}
+
+/// Starts the group again, with the terminal if we have it.
+fn go_on(group: i32) -> bool {
+    // SAFETY: these only ask the kernel; none of them touches our memory.
+    unsafe {
+        if libc::isatty(0) == 1 && libc::tcgetpgrp(0) == libc::getpgrp() {
+            libc::tcsetpgrp(0, group);
+        }
+    }
+    send(group, libc::SIGCONT)
 }
 
 /// Ends what the command left running in its group, and takes the terminal back.

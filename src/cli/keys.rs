@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::auth::keys::SigningKey;
 use crate::cli::control::{self, Order};
 use crate::cli::flags::Flags;
-use crate::cli::{Result, admin};
+use crate::cli::{Result, schema};
 use crate::domain::signing;
 
 #[derive(Debug, Subcommand)]
@@ -26,15 +26,11 @@ pub struct Rotate {
 impl Command {
     pub fn run(&self, out: &mut dyn Write) -> Result {
         let Self::Rotate(Rotate { flags }) = self;
-        let config = flags.load()?;
+        let config = flags.load_with_data()?;
         let words = match control::ask(&config.data, &Order::RotateKeys)? {
             Some(words) => words,
-            None => {
-                let app = admin::open(&config)?;
-                let words = rotate(&app);
-                app.store().close();
-                words?
-            }
+            // A key of a store that is not there yet would be nobody's.
+            None => schema::on_files(&config, rotate)?,
         };
         Ok(writeln!(out, "{words}")?)
     }

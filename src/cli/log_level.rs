@@ -24,7 +24,7 @@ impl LogLevel {
         if let Some(level) = &self.level {
             logs::check_level(level).map_err(|error| Failure::Refused(error.into()))?;
         }
-        let data = self.flags.load()?.data;
+        let data = self.flags.load_with_data()?.data;
         match control::ask(&data, &Order::LogLevel { level: self.level })? {
             Some(words) => Ok(writeln!(out, "{words}")?),
             None => Err(Failure::failed(format!("no server runs in {}", data.display()))),

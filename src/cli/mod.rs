@@ -24,6 +24,7 @@ mod keys;
 mod log_level;
 mod password;
 mod schema;
+mod scratch;
 mod seed;
 mod serve;
 mod store;

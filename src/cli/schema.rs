@@ -67,7 +67,7 @@ impl Command {
     pub fn run(&self, out: &mut dyn Write) -> Result {
         match self {
             Self::Diff(Diff { path, exit_code, flags }) => {
-                let config = flags.load()?;
+                let config = flags.load_with_data()?;
                 let plan = change(&config, path.as_ref(), true)?;
                 tell(&plan, "the schema is as the files say", out)?;
                 if *exit_code && !plan.lines.is_empty() {
@@ -76,7 +76,7 @@ impl Command {
                 Ok(())
             }
             Self::Export(Export { directory, flags }) => {
-                let definitions = exported(&flags.load()?)?;
+                let definitions = exported(&flags.load_with_data()?)?;
                 match directory {
                     Some(directory) => {
                         for line in definitions::write(directory, &definitions)? {
@@ -91,7 +91,7 @@ impl Command {
                 Ok(())
             }
             Self::Apply(Apply { path, flags }) => {
-                let config = flags.load()?;
+                let config = flags.load_with_data()?;
                 let plan = change(&config, path.as_ref(), false)?;
                 tell(&plan, "the schema is as the files say already", out)
             }
@@ -143,10 +143,7 @@ pub fn on_files<T>(config: &Config, work: impl FnOnce(&App) -> Result<T>) -> Res
         let words = format!("there is no store in {}", config.data.display());
         return Err(Failure::refused(words));
     }
-    let app = admin::open(config)?;
-    let done = work(&app);
-    app.store().close();
-    done
+    admin::work(config, work)
 }
 
 /// The collections of `app` that are the team's own.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -34,11 +34,13 @@ use crate::telemetry::process::{max_files, raise_max_files};
 pub const HALTED: i32 = 70;
 /// Files that are open beside connections: the store, the logs, the control socket, the site's.
 const OWN_FILES: usize = 128;
+/// A few dozen people with a browser each need more.
+const FEW_CONNECTIONS: usize = 256;
 
 #[derive(Debug, Args)]
 pub struct Serve {
     /// Write {"url","pid","version"} to this file once requests are answered; with
-    /// --metrics-listen, "metrics_url" too.
+    /// --metrics-listen, "metrics_url" too. It goes when the server stops.
     #[arg(long, value_name = "PATH")]
     ready_file: Option<PathBuf>,
     #[command(flatten)]
@@ -47,10 +49,13 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(&self) -> Result {
-        let config = self.flags.load()?;
+        let config = self.flags.load_with_data()?;
         start_logs(&config)?;
         for notice in &config.notices {
             tracing::info!("{notice}");
+        }
+        for doubt in surroundings::doubts(&config) {
+            tracing::warn!("{doubt}");
         }
         raise_max_files();
         let runtime = runtime(&config)?;
@@ -110,6 +115,9 @@ impl Serve {
         if config.store == config::Home::Files {
             // Whoever asks finds nobody there either way.
             let _ = control::remove(&config.data);
+        }
+        if let Some(path) = &self.ready_file {
+            remove_ready_file(path);
         }
         tracing::info!("stopped");
         Ok(())
@@ -241,11 +249,14 @@ fn limits(config: &Config) -> Limits {
     // Some more callers wait for their place.
     let connections = limits.connections.min((spare - spare / 16).max(1));
     if connections < limits.connections {
-        tracing::info!(
-            connections,
-            open_files,
-            "at most {connections} connections at once: more files may not be open here"
+        let words = format!(
+            "at most {connections} connections at once, as only {open_files} files may be open here; \
+             raise that with `ulimit -n`, or LimitNOFILE= in a unit of systemd"
         );
+        match connections < FEW_CONNECTIONS {
+            true => tracing::warn!(connections, open_files, "{words}"),
+            false => tracing::info!(connections, open_files, "{words}"),
+        }
     }
     Limits { connections, ..limits }
 }
@@ -310,6 +321,14 @@ fn check_ready_file(path: &Path) -> Result {
         })
         .with_context(|| format!("cannot write the ready file {}", path.display()))
         .map_err(Failure::Refused)
+}
+
+/// Nobody is ready any more; but the file may be another server's by now, which took over.
+fn remove_ready_file(path: &Path) {
+    let ready = fs::read(path).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    if ready.is_some_and(|ready| ready["pid"] == process::id()) {
+        let _ = fs::remove_file(path);
+    }
 }
 
 /// Written beside and renamed, so that whoever waits for it never reads half of it.

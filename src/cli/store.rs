@@ -49,7 +49,7 @@ impl Command {
 
 impl Where {
     fn options(&self) -> Result<Options> {
-        let config = self.flags.load()?;
+        let config = self.flags.load_with_data()?;
         if config.store == config::Home::Memory {
             return Err(Failure::refused("a store in memory has no files to look after"));
         }

@@ -1,29 +1,99 @@
 //! What a server needs of the machine beside its settings: looked at before anything is touched.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::app;
+use crate::cli::bind::bind;
 use crate::cli::failure::Failure;
-use crate::cli::{Result, definitions, serve};
-use crate::config::{Config, Home};
+use crate::cli::{Result, admin, definitions, serve};
+use crate::config::{Admin, Config, Home};
+use crate::store::{OpenError, directory};
 
 /// Refuses what a server could not start with.
 pub fn check(config: &Config) -> Result {
     serve::tls(config)?;
     app::check_site(config.public.as_deref()).map_err(Failure::Refused)?;
     if let Some(path) = &config.schema {
-        definitions::read(path).map_err(|failure| Failure::Refused(failure.into_cause()))?;
+        definitions::read(path)?;
     }
+    check_admin(config)?;
     if config.store == Home::Files {
         check_directory(&config.data).map_err(|error| {
             Failure::refused(format!("cannot keep data in {}: {error}", config.data.display()))
         })?;
     }
     Ok(())
+}
+
+/// Refuses what another process has already. A server finds out for itself, at the moment that counts.
+pub fn check_free(config: &Config) -> Result {
+    if config.store == Home::Files {
+        if let Some(pid) = directory::holder(&config.data) {
+            // 0: it is not known who.
+            let pid = Some(pid).filter(|pid| *pid > 0);
+            return Err(OpenError::Locked { path: config.data.clone(), pid }.into());
+        }
+        check_marker(&config.data)?;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _context = runtime.enter();
+    let listeners = [Some(config.listen), config.metrics_listen].into_iter().flatten();
+    // All at once: two of one address are one too many.
+    listeners.map(bind).collect::<Result<Vec<_>>>()?;
+    Ok(())
+}
+
+/// What a server would tell at its start though it starts.
+pub fn doubts(config: &Config) -> Vec<String> {
+    let site = config.public.iter().filter(|public| !public.join("index.html").is_file());
+    site.map(|public| format!("the site in {} has no index.html", public.display())).collect()
+}
+
+/// Whether this program can open the store in `path`, as far as its marker tells.
+fn check_marker(path: &Path) -> Result {
+    let marker = path.join("FORMAT");
+    let text = match fs::read_to_string(&marker) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // The state is made after the marker.
+            return match path.join("state").exists() {
+                true => {
+                    let words = format!("{} is missing, but a state is there", marker.display());
+                    Err(OpenError::Damaged(words).into())
+                }
+                false => Ok(()),
+            };
+        }
+        Err(error) => return Err(Failure::refused(format!("{}: {error}", marker.display()))),
+    };
+    let format =
+        text.strip_prefix("holdall ").and_then(|rest| rest.split(' ').next()?.parse().ok());
+    match format {
+        Some(found) if found > directory::FORMAT => {
+            let (path, known) = (path.to_owned(), directory::FORMAT);
+            Err(OpenError::Newer { path, found, known }.into())
+        }
+        Some(_) => Ok(()),
+        None => {
+            let words = format!("{} is not a format marker", marker.display());
+            Err(OpenError::Damaged(words).into())
+        }
+    }
+}
+
+/// The superuser that a fresh store could not be made with.
+fn check_admin(config: &Config) -> Result {
+    let Some(Admin { email, password }) = &config.admin else { return Ok(()) };
+    admin::check(email, password).map_err(|failure| {
+        Failure::refused(format!(
+            "no superuser can be made of HOLDALL_ADMIN_EMAIL and HOLDALL_ADMIN_PASSWORD: {failure} \
+             `openssl rand -hex 32` makes a good password"
+        ))
+    })
 }
 
 /// Whether there is a directory to write to, or it can be made.
@@ -34,10 +104,30 @@ fn check_directory(path: &Path) -> io::Result<()> {
         return Err(io::ErrorKind::NotADirectory.into());
     }
     let name = CString::new(nearest.as_os_str().as_bytes())?;
+    if is_kernel(&name)? {
+        return Err(io::Error::other("the kernel's own file system keeps nothing"));
+    }
     // SAFETY: the kernel reads a string that lives until it returns.
     match unsafe { libc::access(name.as_ptr(), libc::R_OK | libc::W_OK | libc::X_OK) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Whether `name` lies in /proc or /sys, where root may write and nobody can make anything.
+fn is_kernel(name: &CStr) -> io::Result<bool> {
+    const PROC: i64 = 0x9fa0;
+    const SYSFS: i64 = 0x6265_6572;
+    // SAFETY: a zeroed statfs is one; the kernel reads a string and writes to a local, both of which
+    // live until it returns.
+    unsafe {
+        let mut told: libc::statfs = std::mem::zeroed();
+        if libc::statfs(name.as_ptr(), &raw mut told) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        #[allow(clippy::unnecessary_cast, reason = "other targets have other types")]
+        let kind = told.f_type as i64;
+        Ok([PROC, SYSFS].contains(&kind))
     }
 }
 

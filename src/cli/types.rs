@@ -27,7 +27,7 @@ pub struct Ts {
 impl Command {
     pub fn run(&self, out: &mut dyn Write) -> Result {
         let Self::Ts(Ts { flags }) = self;
-        let config = flags.load()?;
+        let config = flags.load_with_data()?;
         let text = match &config.schema {
             Some(path) => {
                 // A throw-away instance: what the files make of a fresh store.

@@ -1,10 +1,13 @@
-//! A small process that outlives this one by a moment, to kill the process group it left behind.
+//! A small process that outlives this one by a moment, to remove what it left behind: a process
+//! group, and a directory.
 //!
 //! The kernel's death signal reaches only the command itself, not what the command has started,
 //! and nobody can act on SIGKILL: so somebody else has to notice, by the end of a pipe.
 
+use std::fs;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsRawFd;
+use std::path::Path;
 
 /// Nothing to kill.
 const NOBODY: i32 = 0;
@@ -14,14 +17,15 @@ pub struct Watchdog(PipeWriter);
 
 impl Watchdog {
     /// Forks: call it while this process has one thread.
-    pub fn start() -> io::Result<Self> {
+    /// `scratch` is removed in any case.
+    pub fn start(scratch: &Path) -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
         // SAFETY: there is one thread, so that the child finds every lock free.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
             0 => {
                 drop(writer);
-                watch(reader)
+                watch(reader, scratch)
             }
             _ => Ok(Self(writer)),
         }
@@ -50,7 +54,7 @@ impl Watchdog {
     }
 }
 
-fn watch(mut reader: PipeReader) -> ! {
+fn watch(mut reader: PipeReader, scratch: &Path) -> ! {
     // SAFETY: system calls on descriptors that are ours; none of them touches our memory.
     unsafe {
         // Away from the terminal's signals, and from the streams that others wait to be closed.
@@ -65,11 +69,13 @@ fn watch(mut reader: PipeReader) -> ! {
     while reader.read_exact(&mut said).is_ok() {
         group = i32::from_ne_bytes(said);
     }
-    // SAFETY: sends a signal, and ends this process without the clean-up of the one it came from.
+    // SAFETY: sends a signal.
     unsafe {
         if group > NOBODY {
             libc::kill(-group, libc::SIGKILL);
         }
-        libc::_exit(0)
     }
+    let _ = fs::remove_dir_all(scratch);
+    // SAFETY: ends this process without the clean-up of the one it came from.
+    unsafe { libc::_exit(0) }
 }

@@ -1,6 +1,7 @@
 //! From what a person wrote to a typed value.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{Environment, Home, LogFormat, LogLevel, Upstream};
@@ -26,6 +27,15 @@ pub fn switch(text: &str) -> Parsed<bool> {
         "1" | "true" | "yes" | "on" => Ok(true),
         "0" | "false" | "no" | "off" | "" => Ok(false),
         _ => Err(format!("`{text}` is neither true nor false")),
+    }
+}
+
+/// Nothing would mean the working directory, which nobody means by it.
+pub fn path(text: &str) -> Parsed<PathBuf> {
+    if text.is_empty() {
+        Err("is empty; name a path, or leave it out".into())
+    } else {
+        Ok(text.into())
     }
 }
 
@@ -106,6 +116,14 @@ pub fn duration(text: &str) -> Parsed<Duration> {
         .and_then(|number| number.checked_mul(unit_ms))
         .map(Duration::from_millis)
         .ok_or_else(|| format!("`{text}` is not a time such as 30s, 500ms or 2m"))
+}
+
+/// A time in which something has to be done: none would leave nothing that can be.
+pub fn limit(text: &str) -> Parsed<Duration> {
+    match duration(text)? {
+        Duration::ZERO => Err(format!("`{text}` is no time at all; give it some, such as 30s")),
+        time => Ok(time),
+    }
 }
 
 /// `32MiB`, `64k`, or plain bytes. Every unit counts in 1,024.
@@ -199,6 +217,8 @@ mod tests {
         assert_eq!(duration("2 m"), Ok(Duration::from_secs(120)));
         assert!(duration("99999999999999999999s").is_err());
         assert!(duration("-1s").is_err());
+        assert_eq!((duration("0"), limit("2s")), (Ok(Duration::ZERO), Ok(Duration::from_secs(2))));
+        assert!(limit("0ms").is_err());
         assert_eq!(size("32MiB"), Ok(32 << 20));
         assert_eq!(size("64k"), Ok(64 << 10));
         assert!(size("0").is_err());

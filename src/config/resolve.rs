@@ -1,6 +1,7 @@
 //! Makes the typed `Config` of what was found: one line a setting, then the rules between them.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use crate::config::gather::{Found, Origin, default_data, parse_at};
 use crate::config::secret::Secret;
@@ -19,14 +20,14 @@ pub fn resolve(found: &Found) -> Result<Config> {
     let store = home(found, &mut notices)?;
     let debug = debug(found, environment)?;
     let default_level = if debug { LogLevel::Debug } else { LogLevel::Info };
-    let data = found.text("data").map_or(default_data(container), |(data, _)| data);
+    let data = path(found, "data")?.unwrap_or_else(|| found.working.join(default_data(container)));
     Ok(Config {
         environment,
         store,
         // Put together anew: `./` in the middle of a path helps nobody.
-        data: found.working.join(data).components().collect(),
+        data: data.components().collect(),
         listen: listen(found, container)?,
-        public: found.text("public").map(|(directory, _)| found.working.join(directory)),
+        public: path(found, "public")?,
         upstreams: found.parsed("proxy", parse::upstreams)?.unwrap_or_default(),
         url: found.parsed("url", parse::url)?,
         cors_origins: found.parsed("cors.origins", parse::origins)?.unwrap_or(vec!["*".to_owned()]),
@@ -42,7 +43,7 @@ pub fn resolve(found: &Found) -> Result<Config> {
         admin: admin(found, environment, &mut notices)?,
         jwt_issuer: found.text("jwt.issuer").map(|(issuer, _)| issuer.to_owned()),
         jwt_audience: found.text("jwt.audience").map(|(audience, _)| audience.to_owned()),
-        schema: found.text("schema").map(|(path, _)| found.working.join(path)),
+        schema: path(found, "schema")?,
         schema_allow_data_loss: found
             .parsed("schema_allow_data_loss", parse::switch)?
             .unwrap_or(false),
@@ -54,11 +55,15 @@ pub fn resolve(found: &Found) -> Result<Config> {
     })
 }
 
+/// Relative paths start at the working directory.
+fn path(found: &Found, key: &str) -> Result<Option<PathBuf>> {
+    Ok(found.parsed(key, parse::path)?.map(|path| found.working.join(path)))
+}
+
 /// Half of what TLS takes would be plain HTTP where somebody thought otherwise.
 fn tls(found: &Found) -> Result<Option<Tls>> {
     let mode = found.parsed("tls", parse::tls)?;
-    let path = |key| found.text(key).map(|(path, _)| found.working.join(path));
-    match (mode, path("tls_cert"), path("tls_key")) {
+    match (mode, path(found, "tls_cert")?, path(found, "tls_key")?) {
         (None, None, None) => Ok(None),
         (Some(()), None, None) => Ok(Some(Tls::SelfSigned)),
         (None, Some(cert), Some(key)) => Ok(Some(Tls::Files { cert, key })),
@@ -74,19 +79,20 @@ fn tls(found: &Found) -> Result<Option<Tls>> {
 /// The defaults stand in the table, and nowhere else.
 pub fn limits(found: &Found) -> Result<Limits> {
     let time = |key| found.parsed_or_default(key, parse::duration);
+    let limit = |key| found.parsed_or_default(key, parse::limit);
     let size = |key| found.parsed_or_default(key, parse::size);
     Ok(Limits {
         connections: found
             .parsed_or_default("limits.connections", parse::count(1, CONNECTIONS_MAX))?,
         header_bytes: size("limits.header_bytes")?,
-        header_time: time("limits.header_time")?,
+        header_time: limit("limits.header_time")?,
         url_bytes: size("limits.url_bytes")?,
         body_bytes: size("limits.body_bytes")?,
-        request_time: time("limits.request_time")?,
+        request_time: limit("limits.request_time")?,
         row_visits: found
             .parsed_or_default("limits.row_visits", parse::count(1, 1 << 40))
             .map(|rows| rows as u64)?,
-        keep_alive: time("limits.keep_alive")?,
+        keep_alive: limit("limits.keep_alive")?,
         shutdown_delay: time("shutdown.delay")?,
         shutdown_deadline: time("shutdown.deadline")?,
     })

@@ -1,5 +1,7 @@
 //! The work floor: plain synchronous rules on a transaction, a file per noun.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use crate::auth::passwords::Busy;
@@ -73,6 +75,16 @@ pub enum Error {
     Broken(String),
 }
 
+impl Error {
+    /// For a person who reads one line: with what is said of each field.
+    pub fn in_full(&self) -> String {
+        match self {
+            Self::Invalid { problems, .. } => format!("{self} {problems}"),
+            other => other.to_string(),
+        }
+    }
+}
+
 impl From<Busy> for Error {
     fn from(_: Busy) -> Self {
         Self::Busy("sign-ins")
@@ -87,6 +99,18 @@ impl From<query::Error> for Error {
             query::Error::TooExpensive { .. } => Self::TooExpensive(error.to_string()),
             query::Error::Store(error) => Self::Store(error),
         }
+    }
+}
+
+/// `email: Must be an e-mail address. password: Cannot be blank.`
+impl fmt::Display for Problems {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (field, problem)) in self.0.iter().enumerate() {
+            let space = if at == 0 { "" } else { " " };
+            let message = problem["message"].as_str().unwrap_or_default();
+            write!(formatter, "{space}{field}: {message}")?;
+        }
+        Ok(())
     }
 }
 

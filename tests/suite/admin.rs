@@ -60,7 +60,7 @@ async fn a_forgotten_password_is_replaced() {
     assert!(!signs_in(&data, "ada@example.com", PASSWORD).await);
     assert!(signs_in(&data, "ada@example.com", "another password").await);
     let nobody = admin("password bob@example.com", &data, PASSWORD);
-    assert_eq!((nobody.code, &nobody.err[..]), (1, "holdall: superuser not found\n"));
+    assert_eq!((nobody.code, &nobody.err[..]), (2, "holdall: superuser not found\n"));
 }
 
 #[test]
@@ -72,7 +72,8 @@ fn says_what_is_wrong_and_never_shows_the_password() {
     let nowhere = admin("create ada", &data, PASSWORD);
     let empty = admin("create ada@example.com", &data, "");
 
-    assert_eq!((short.code, nowhere.code, empty.code), (1, 1, 2));
+    assert_eq!((short.code, nowhere.code, empty.code), (2, 2, 2));
+    assert!(!data.exists(), "nothing was touched");
     assert!(short.err.contains("password: ") && !short.err.contains("canary"), "{short:?}");
     assert!(nowhere.err.contains("email: "), "{nowhere:?}");
     assert!(empty.err.contains("empty"), "{empty:?}");
@@ -96,6 +97,14 @@ async fn a_new_key_signs_and_the_old_one_goes_on_verifying() {
     let house = open();
     let old = house.guest().post(door, details.clone()).await.body["token"].clone();
     drop(house);
+
+    let nowhere = Holdall::new("keys rotate --data typo");
+    let home = nowhere.home().to_owned();
+    let (mut command, _home) = nowhere.into_command();
+    let refused = Done::of(command.output().unwrap());
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.err.contains("there is no store in"), "{refused:?}");
+    assert!(!home.join("typo").exists());
 
     let rotated = Holdall::new("keys rotate --data").arg(data.to_str().unwrap()).run();
 

@@ -46,6 +46,16 @@ async fn without_a_site_the_start_page_says_what_runs() {
 }
 
 #[tokio::test]
+async fn a_site_takes_no_path_at_which_programs_ask() {
+    let (house, _folder) = site();
+    assert_eq!(house.guest().get("/deep/link").await.status, 200);
+    for path in ["/api", "/api/x", "/health/", "/health/redy"] {
+        let answer = house.guest().get(path).await;
+        assert_eq!((answer.status, &answer.body["code"]), (404, &"not_found".into()), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn the_console_answers_everywhere_below_its_address() {
     let house = House::new();
     let page = house.guest().get("/_/").await;

@@ -28,6 +28,12 @@ impl Holdall {
         Self { command, home }
     }
 
+    /// More of the line, split at spaces.
+    pub fn line(mut self, line: &str) -> Self {
+        self.command.args(line.split_whitespace());
+        self
+    }
+
     pub fn arg(mut self, arg: &str) -> Self {
         self.command.arg(arg);
         self

@@ -35,6 +35,9 @@ fn bad_settings_are_refused_with_a_remedy_before_anything_is_touched() {
             check().arg("--shutdown-delay").arg("soon"),
             "--shutdown-delay: `soon` is not a time",
         ),
+        ("no time", check().arg("--limits-request-time").arg("0"), "`0` is no time at all"),
+        ("no path", check().arg("--data").arg(""), "--data: is empty"),
+        ("no path", check().file("holdall.toml", "data = ''"), "holdall.toml: is empty"),
         ("size", check().env("HOLDALL_LIMITS_BODY_BYTES", "big"), "is not a size such as 32MiB"),
         ("database", check().env("DATABASE_URL", "mysql://db/x"), "HOLDALL_STORE=files"),
         ("home", check().env("HOLDALL_STORE", "mysql"), "not in this version"),
@@ -97,12 +100,18 @@ fn check_refuses_what_serve_would_refuse() {
         ("--schema holdall.toml", "holdall.toml"),
         ("--tls-cert none.pem --tls-key none.pem", "cannot read the TLS certificate"),
         ("--tls-cert holdall.toml --tls-key holdall.toml", "holds no certificate"),
+        ("--admin-email me@example.com", "password: Must have at least 8"),
+        ("--data /proc/foo", "cannot keep data in /proc/foo"),
         ("--data holdall.toml", "cannot keep data in"),
         ("--data holdall.toml/below", "cannot keep data in"),
     ];
     for (line, words) in cases {
         for command in ["config check", "serve --listen 127.0.0.1:0"] {
             let holdall = Holdall::new(&format!("{command} {line}")).file("holdall.toml", "");
+            let holdall = match line.contains("admin") {
+                true => holdall.env("HOLDALL_ADMIN_PASSWORD", "canary"),
+                false => holdall,
+            };
             let (mut command, home) = holdall.into_command();
             let done = Done::of(command.output().expect("the binary runs"));
             assert_eq!(done.code, 2, "{line}: {}", done.err);
@@ -115,6 +124,39 @@ fn check_refuses_what_serve_would_refuse() {
     let (mut command, _home) = fine.into_command();
     assert_eq!(Done::of(command.output().expect("the binary runs")).code, 0);
     assert_eq!(std::fs::read_dir(home).expect("readable").count(), 0);
+}
+
+#[test]
+fn check_refuses_what_somebody_else_has_or_a_newer_version_wrote() {
+    let home = tempfile::tempdir().unwrap();
+    let check =
+        |line: &str| check().arg("--data").arg(home.path().to_str().unwrap()).line(line).run();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let listener = std::net::TcpListener::bind(taken).unwrap();
+    let refused = |done: Done, words: &str| {
+        assert_eq!(done.code, 2, "{}", done.err);
+        assert!(done.err.contains(words), "{}", done.err);
+    };
+    refused(check(&format!("--listen {taken}")), "cannot listen on");
+    refused(check("--listen 192.0.2.1:80"), "this machine has no such address");
+    drop(listener);
+    let free = "--listen 127.0.0.1:0";
+    let marker = home.path().join("FORMAT");
+    for (text, words) in [("holdall 999 7", "a newer version"), ("tape", "is not a format marker")]
+    {
+        std::fs::write(&marker, text).unwrap();
+        refused(check(free), words);
+    }
+    std::fs::remove_file(&marker).unwrap();
+    std::fs::create_dir(home.path().join("state")).unwrap();
+    refused(check(free), "is missing");
+    std::fs::remove_dir(home.path().join("state")).unwrap();
+    let held = holdall::store::directory::Directory::open(home.path(), 64 << 10).unwrap();
+    refused(check(free), "is in use by process");
+    drop(held);
+    let fine = check(&format!("{free} --public {}", home.path().display()));
+    assert_eq!(fine.code, 0, "{}", fine.err);
+    assert!(fine.out.contains("has no index.html"), "{}", fine.out);
 }
 
 #[test]

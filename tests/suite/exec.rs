@@ -13,7 +13,11 @@ fn exec(script: &str) -> Holdall {
 
 /// Starts `exec` with a script whose first line of output is a process id.
 fn running(script: &str) -> (Child, i32, tempfile::TempDir) {
-    let (mut command, home) = exec(script).into_command();
+    start(exec(script))
+}
+
+fn start(holdall: Holdall) -> (Child, i32, tempfile::TempDir) {
+    let (mut command, home) = holdall.into_command();
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().expect("the binary runs");
     let mut line = String::new();
@@ -116,14 +120,89 @@ fn signals_are_passed_on() {
     }
 }
 
+/// Waits until the process is stopped.
+fn assert_stops(process: u32) {
+    let begun = Instant::now();
+    let stat = || std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    while !stat().contains(") T ") {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{}", stat());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_command_that_stops_stops_holdall_and_both_go_on_together() {
+    let (mut child, _, _home) = running("echo $$; kill -STOP $$; exit 5");
+    assert_stops(child.id());
+
+    send(child.id(), libc::SIGCONT);
+
+    assert_eq!(child.wait().expect("it ends").code(), Some(5));
+}
+
+#[test]
+fn a_stopped_command_gets_the_signal_that_ends_it() {
+    let (mut child, command, _home) =
+        running("trap 'exit 9' TERM; echo $$; kill -STOP $$; while :; do sleep 0.02; done");
+    assert_stops(child.id());
+    let command = u32::try_from(command).expect("process ids are positive");
+    assert_stops(command);
+
+    send(child.id(), libc::SIGTERM);
+    send(child.id(), libc::SIGCONT);
+
+    assert_eq!(child.wait().expect("it ends").code(), Some(9));
+}
+
+#[test]
+fn commands_inside_change_the_instance_and_leave_the_files_alone() {
+    let holdall = env!("CARGO_BIN_EXE_holdall");
+    let script = format!(
+        "set -e; printf 'tr0ub4dor and three' | {holdall} admin create ada@example.com
+         {holdall} keys rotate; {holdall} types ts | head -1; {holdall} log-level
+         {holdall} erase --yes _superusers ada@example.com | head -2; stat -c %a $HOLDALL_DATA
+         echo $HOLDALL_DATA; pwd"
+    );
+
+    let done = exec(&script).run();
+
+    assert_eq!(done.code, 0, "{}", done.err);
+    let lines: Vec<&str> = done.out.lines().collect();
+    assert_eq!(lines[0], "ada@example.com is a superuser now");
+    assert!(done.out.contains("(ada@example.com)"), "{}", done.out);
+    let [mode, data, home] = lines[lines.len() - 3..] else { panic!("{}", done.out) };
+    assert_eq!(mode, "700");
+    assert!(!std::path::Path::new(data).exists(), "{data} is gone");
+    assert!(!std::path::Path::new(home).join("holdall_data").exists());
+}
+
+#[test]
+fn an_address_that_a_command_cannot_use_is_refused() {
+    for line in ["keys rotate", "admin create a@example.com", "types ts", "log-level"] {
+        let done = Holdall::new(&format!("{line} --url http://127.0.0.1:1")).run();
+        assert_eq!(done.code, 2, "{line}: {}", done.err);
+        assert!(done.err.contains("--url has no place here"), "{line}: {}", done.err);
+    }
+}
+
 #[test]
 fn whole_group_is_gone_when_holdall_is_killed() {
-    let (mut child, left_behind, _home) = running("sleep 300 & echo $!; wait");
+    let temporary = tempfile::tempdir().expect("a directory can be made");
+    let script = "sleep 300 & echo $!; wait";
+    let holdall = exec(script).env("TMPDIR", temporary.path().to_str().expect("text"));
+    let (mut child, left_behind, _home) = start(holdall);
+    let left = || std::fs::read_dir(temporary.path()).expect("it is readable").count();
+    assert_eq!(left(), 1);
 
     send(child.id(), libc::SIGKILL);
 
     child.wait().expect("it ends");
     assert_ends(left_behind);
+    let begun = Instant::now();
+    while left() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the directory is still there");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]

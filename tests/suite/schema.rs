@@ -132,12 +132,14 @@ async fn what_would_lose_data_is_refused_as_a_whole_until_it_is_allowed() {
 
     let diff = files.run("schema diff");
     let checked = files.run("schema diff --exit-code");
+    let unread = files.run("schema diff none.json --exit-code");
     let refused = files.run("schema apply");
     let served = files.run("serve --listen 127.0.0.1:0");
     let untouched = files.run("schema diff");
     let allowed = files.run("schema apply --schema-allow-data-loss");
 
     assert_eq!((diff.code, checked.code, &untouched.out), (0, 1, &diff.out), "{}", diff.err);
+    assert_eq!(unread.code, 2, "what cannot be read is no difference: {}", unread.err);
     assert!(diff.out.contains("~ field tags: maxSelect 2 -> 1\n"), "{}", diff.out);
     for done in [&refused, &served] {
         assert_eq!(done.code, 2, "{}", done.err);

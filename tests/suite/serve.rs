@@ -179,7 +179,7 @@ fn superusers_are_created_through_the_running_server_or_on_its_files() {
     let killed = create_admin("ada@example.com", &server.data);
 
     assert_eq!(running.out, "ada@example.com is a superuser now\n", "{}", running.err);
-    assert_eq!(weak.code, 1, "{weak:?}");
+    assert_eq!(weak.code, 2, "{weak:?}");
     assert!(killed.out.contains("already"), "{killed:?}");
 }
 
@@ -218,7 +218,7 @@ fn data_directories_that_cannot_be_used_are_refused() {
 
     // Not even root may make a directory there.
     let sealed = PathBuf::from("/sys/kernel/holdall");
-    let sealed_words = "cannot use /sys/kernel/holdall: ";
+    let sealed_words = "cannot keep data in /sys/kernel/holdall: ";
     for (data, words) in [(&file, "file"), (&newer, "newer version"), (&sealed, sealed_words)] {
         let refused = command("serve --listen 127.0.0.1:0", data).run();
 

@@ -116,8 +116,9 @@ fn first_signal_asks_and_the_second_orders() {
 #[test]
 fn signal_ends_an_idle_server_with_0() {
     for number in [libc::SIGTERM, libc::SIGINT] {
-        let (mut child, _, _home) = start();
+        let (mut child, _, home) = start();
         signal(&child, number);
         assert_eq!(child.wait().unwrap().code(), Some(0));
+        assert!(!home.path().join("ready").exists(), "nobody is ready any more");
     }
 }

@@ -90,10 +90,15 @@ fn ready(app: &App) -> Result<String> {
     match condition {
         Condition::Up | Condition::Degraded => Ok(condition.word().to_owned()),
         Condition::Down => {
-            let checks = Value::from(checks);
-            Err(Failure::failed(format!("the server is not ready: {checks}")))
+            let failed: Vec<_> = checks.iter().filter_map(failed).collect();
+            Err(Failure::failed(format!("the server is not ready: {}", failed.join("; "))))
         }
     }
+}
+
+/// `database: the store does not answer`, of a check that failed.
+fn failed((name, check): (&String, &Value)) -> Option<String> {
+    check["error"].as_str().map(|error| format!("{name}: {error}"))
 }
 
 fn obey(app: &App, order: Order, uid: u32) -> Result<String> {
@@ -119,5 +124,22 @@ fn obey(app: &App, order: Order, uid: u32) -> Result<String> {
         Order::ChangeAdminPassword { email, password } => {
             admin::change_password(app, &door, &email, &Secret::new(password))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_checks_that_failed_are_told() {
+        let checks = json!({
+            "database": {"status": "DOWN", "details": {}, "error": "the store does not answer"},
+            "memory": {"status": "UP", "details": {"percent": 3}},
+        });
+        let told: Vec<_> = checks.as_object().unwrap().iter().filter_map(failed).collect();
+        assert_eq!(told, ["database: the store does not answer"]);
     }
 }

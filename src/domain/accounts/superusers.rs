@@ -4,13 +4,16 @@ use serde_json::json;
 
 use crate::config::secret::Secret;
 use crate::domain::Error;
+use crate::domain::Problems;
 use crate::domain::Result;
 use crate::domain::accounts::find;
 use crate::domain::accounts::sign_in::auth_collection;
+use crate::domain::collections;
+use crate::domain::fields;
 use crate::domain::record::Record;
 use crate::domain::records;
 use crate::domain::request::{Request, SUPERUSERS};
-use crate::domain::schema::Collection;
+use crate::domain::schema::{Collection, CollectionKind};
 use crate::store::{Order, Range, Read, Tx, keys};
 
 /// Creates the superuser `email` if there is none; never changes one that is there. True when it
@@ -25,6 +28,23 @@ pub fn ensure(tx: &mut Tx, request: &Request, email: &str, password: &Secret) ->
     let body = body.as_object().cloned().unwrap_or_default();
     records::create(tx, request, SUPERUSERS, &body)?;
     Ok(true)
+}
+
+/// What the collection of superusers, as every store gets it, refuses of these.
+pub fn problems(email: &str, password: &Secret) -> Problems {
+    let password = password.expose_text().unwrap_or_default();
+    let mut problems = Problems::new();
+    for field in collections::system_fields(CollectionKind::Auth) {
+        let value = match &field.name[..] {
+            "email" => json!(email),
+            "password" => json!(password),
+            _ => continue,
+        };
+        if let Some(problem) = fields::problem(&field, &fields::cast(&field.kind, &value)) {
+            problems.add(&field.name, problem.code, &problem.message);
+        }
+    }
+    problems
 }
 
 /// Gives the superuser `email` another password; its tokens end.

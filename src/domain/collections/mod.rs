@@ -33,7 +33,7 @@ pub use draft::Fields;
 pub use export::export;
 pub use import::import;
 pub use scaffolds::{blank_view, scaffolds};
-pub use system::{bootstrap, field_id};
+pub use system::{bootstrap, field_id, fields as system_fields};
 
 pub const NOT_CHANGED: &str = "The collection cannot be changed.";
 

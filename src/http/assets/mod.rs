@@ -65,11 +65,11 @@ impl Assets {
             console::protect(response.headers_mut());
             return Some(response);
         }
-        match path {
-            "/_" => return Some(moved(CONSOLE, uri)),
-            "/api" => return None,
-            _ if path.starts_with("/api/") => return None,
-            _ => {}
+        if path == "/_" {
+            return Some(moved(CONSOLE, uri));
+        }
+        if is_reserved(path) {
+            return None;
         }
         let Some(site) = &self.site else {
             let start = (path == "/").then(|| self.console.start())?;
@@ -84,6 +84,11 @@ impl Assets {
             folder::Found::Folder => Some(moved(&format!("{path}/"), uri)),
         }
     }
+}
+
+/// Paths at which programs ask: a page in place of an answer would tell a probe that all is well.
+fn is_reserved(path: &str) -> bool {
+    path == "/api" || path.starts_with("/api/") || path.starts_with("/health/")
 }
 
 /// Relative links in a page only work when a folder's address ends with a slash.
