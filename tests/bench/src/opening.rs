@@ -31,7 +31,7 @@ pub fn measure(home: &Path) {
     let store = store::open(&killed);
     println!("{:>24}: {:?}", "open after a kill", begun.elapsed());
     drop(store);
-    Store::forget_state(&place).expect("the state can be forgotten");
+    Store::forget_state(&store::options(&place)).expect("the state can be forgotten");
     let begun = Instant::now();
     drop(store::open(&place));
     println!("{:>24}: {:?}", "make the state anew", begun.elapsed());

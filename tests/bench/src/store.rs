@@ -24,13 +24,16 @@ impl Derive for Indexes {
 }
 
 pub fn open(path: &Path) -> Store {
+    Store::open(options(path)).expect("the store opens")
+}
+
+pub fn options(path: &Path) -> Options {
     let home = Home::Files(path.to_owned());
-    let options = Options {
+    Options {
         cache_bytes: 256 << 20,
         reserve_bytes: 0,
         ..Options::new(home, Arc::new(Indexes))
-    };
-    Store::open(options).expect("the store opens")
+    }
 }
 
 pub fn in_memory() -> Store {
