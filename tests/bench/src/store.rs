@@ -29,11 +29,7 @@ pub fn open(path: &Path) -> Store {
 
 pub fn options(path: &Path) -> Options {
     let home = Home::Files(path.to_owned());
-    Options {
-        cache_bytes: 256 << 20,
-        reserve_bytes: 0,
-        ..Options::new(home, Arc::new(Indexes))
-    }
+    Options { cache_bytes: 256 << 20, reserve_bytes: 0, ..Options::new(home, Arc::new(Indexes)) }
 }
 
 pub fn in_memory() -> Store {
