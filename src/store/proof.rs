@@ -1,6 +1,7 @@
 //! Whether base and journal add up to the state. While they do, the state can be made anew at any
 //! time; where they don't, it is the only one that has everything, and must not be touched.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -99,7 +100,12 @@ impl Shared {
         let read = base::read(&base?, &directory.line(), |_, _| {
             if self.stop.load(SeqCst) { Err("the store is closing".to_owned()) } else { Ok(()) }
         });
-        read.err().map(|error| error.to_string())
+        match read {
+            Ok(()) => None,
+            // It was replaced meanwhile.
+            Err(Unreadable::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => Some(error.to_string()),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! A tree of sled's with values of any length: large ones are cut into pieces.
 
+use std::io;
+
 use bytes::Bytes;
 use sled::{IVec, Tree};
 
@@ -190,8 +192,7 @@ pub fn broken(error: sled::Error) -> Error {
     Error::Broken(error.to_string())
 }
 
-/// Is it about what is on the disk? Some damage sled tells as an error of the disk; but those have
-/// a number.
+/// Is it about what is on the disk?
 fn is_damage(error: &sled::Error) -> bool {
     match error {
         sled::Error::Io(error) => is_told_of_damage(error),
@@ -199,11 +200,31 @@ fn is_damage(error: &sled::Error) -> bool {
     }
 }
 
-pub fn is_told_of_damage(error: &std::io::Error) -> bool {
-    error.raw_os_error().is_none() && !is_locked(&error.to_string())
+/// Some damage sled tells as an error of the disk. One of those has a number, or at least its kind
+/// where sled wrapped it.
+pub fn is_told_of_damage(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
+    error.raw_os_error().is_none()
+        && matches!(error.kind(), InvalidData | InvalidInput | Other | UnexpectedEof)
+        && !is_locked(&error.to_string())
 }
 
 /// Does sled say that somebody has its files?
 pub fn is_locked(why: &str) -> bool {
     why.contains("could not acquire lock")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_disk_is_no_damage() {
+        let io = |error| is_damage(&sled::Error::Io(error));
+        assert!(!io(io::Error::from_raw_os_error(28)));
+        assert!(!io(io::Error::new(io::ErrorKind::StorageFull, "wrapped")));
+        assert!(!io(io::Error::other("could not acquire lock on x")));
+        assert!(io(io::Error::other("Read corrupted data at file offset")));
+        assert!(is_damage(&sled::Error::Unsupported("an older version".to_owned())));
+    }
 }
