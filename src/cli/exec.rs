@@ -67,8 +67,7 @@ Example:
 impl Exec {
     pub fn run(self) -> Result<ExitCode> {
         // Forks, so it comes before there is any other thread.
-        let scratch = Scratch::new().context("cannot make a temporary directory (in TMPDIR)");
-        let scratch = scratch.map_err(|error| Failure::Exec(error, NOT_STARTED))?;
+        let scratch = Scratch::new();
         let watchdog = Watchdog::start(scratch.path()).context("cannot start the watchdog");
         let watchdog = watchdog.map_err(|error| Failure::Exec(error, NOT_STARTED))?;
         let config = self.settings().map_err(not_started)?;
@@ -76,7 +75,7 @@ impl Exec {
         let runtime = serve::runtime(&config).map_err(not_started)?;
         // The command is started by this thread, which lives as long as this process: the kernel
         // sends the death signal when the thread ends that started the command.
-        let ended = runtime.block_on(self.serve_and_run(&config, watchdog, scratch.path()));
+        let ended = runtime.block_on(self.serve_and_run(&config, watchdog, &scratch));
         runtime.shutdown_background();
         serve::flush_logs();
         ended
@@ -113,7 +112,7 @@ impl Exec {
         &self,
         config: &Config,
         watchdog: Watchdog,
-        scratch: &Path,
+        scratch: &Scratch,
     ) -> Result<ExitCode> {
         let signals = Signals::listen().map_err(|error| not_started(error.into()))?;
         let listener = bind(config.listen).map_err(not_started)?;
@@ -129,14 +128,16 @@ impl Exec {
         app.remember_start();
         // Where commands look for the server that they are to change: without it, CMD's would find
         // the files of whoever started it.
-        control::listen(scratch, &app).map_err(|error| not_started(error.into()))?;
+        if scratch.is_there() {
+            control::listen(scratch.path(), &app).map_err(|error| not_started(error.into()))?;
+        }
         tokio::spawn(async move {
             if let Err(error) = crate::http::serve::run(door, app, std::future::pending()).await {
                 tracing::error!(cause = format!("{error:#}"), "the server does not serve");
             }
         });
 
-        let mut command = self.command(config, &url, scratch);
+        let mut command = self.command(config, &url, scratch.path());
         let mut child = match group::start(&mut command, watchdog.guard()) {
             Ok(child) => child,
             Err(error) => {

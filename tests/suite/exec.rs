@@ -176,6 +176,16 @@ fn commands_inside_change_the_instance_and_leave_the_files_alone() {
     assert!(!std::path::Path::new(home).join("holdall_data").exists());
 }
 
+/// An empty root has no place for a directory; commands in it still never find the files outside.
+#[test]
+fn command_runs_where_no_directory_can_be_made() {
+    let bin = env!("CARGO_BIN_EXE_holdall");
+    let script = format!("{bin} healthcheck && ! {bin} keys rotate 2>&1");
+    let done = exec(&script).env("TMPDIR", "/proc/nowhere").run();
+    assert_eq!(done.code, 0, "{} {}", done.out, done.err);
+    assert!(done.out.contains("no store"), "{}", done.out);
+}
+
 #[test]
 fn an_address_that_a_command_cannot_use_is_refused() {
     for line in ["keys rotate", "admin create a@example.com", "types ts", "log-level"] {
