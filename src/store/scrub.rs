@@ -113,11 +113,12 @@ impl Store {
 /// the new one is whole.
 pub(super) fn make_way(directory: &Directory, options: &Options) -> Result<(), OpenError> {
     let set_aside = || -> io::Result<()> {
-        if due(directory) == Some(Due::State) && !directory.state().exists() {
+        let has_aside = directory.has_aside("state", WHY)?;
+        if due(directory) == Some(Due::State) && !directory.state().exists() && !has_aside {
             return mark(directory, None);
         }
         // Once: what is there since is new already, and a full disk must not fill with copies.
-        if due(directory) == Some(Due::State) && !directory.has_aside("state", WHY)? {
+        if due(directory) == Some(Due::State) && !has_aside {
             let is_possible = proof::prove(directory)
                 .and_then(|()| space::check_new_state(options, directory))
                 .and_then(|()| {

