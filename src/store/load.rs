@@ -125,6 +125,8 @@ fn aside(
 ) -> Result<Option<PathBuf>, OpenError> {
     proof::prove(directory)?;
     space::check_new_state(options, directory)?;
+    // Whoever looked into it, or failed to use it, has threads of sled's that write by its path.
+    Sled::wait_until_free(&directory.state());
     let move_away = || {
         directory.remove_aside("state", why)?;
         directory.set_aside("state", why)

@@ -36,7 +36,9 @@ impl Shared {
         let mut running = self.base_thread.lock();
         let is_running = running.as_ref().is_some_and(|thread| !thread.is_finished());
         let is_wanted = self.is_base_doubted.load(SeqCst) || self.is_base_due();
-        if is_running || !is_wanted || !self.options.makes_bases {
+        // Whoever closes the store joins the thread that is there when it has said so.
+        let is_closing = self.stop.load(SeqCst);
+        if is_running || is_closing || !is_wanted || !self.options.makes_bases {
             return;
         }
         let shared = self.clone();
@@ -44,7 +46,9 @@ impl Shared {
             let is_doubted = shared.is_base_doubted.swap(false, SeqCst);
             if is_doubted {
                 // While the state has everything still.
-                let Some(why) = shared.doubt() else { return };
+                let Some(why) = shared.doubt().filter(|_| !shared.stop.load(SeqCst)) else {
+                    return;
+                };
                 tracing::warn!("a new base of the store is made, there is none to rely on: {why}");
             }
             if let Err(error) = shared.make_base()

@@ -187,6 +187,7 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::state::Sled;
 
     fn is_damaged(path: &Path) -> bool {
         let checked = Segments::list(path).and_then(|segments| segments.unwrap().check());
@@ -206,6 +207,7 @@ mod tests {
             }
             db.flush().unwrap();
             drop(db);
+            Sled::wait_until_free(&path);
             assert!(!is_damaged(&path));
         }
         let log = path.join("db");
