@@ -37,7 +37,7 @@ pub fn check_free(config: &Config) -> Result {
             let pid = Some(pid).filter(|pid| *pid > 0);
             return Err(OpenError::Locked { path: config.data.clone(), pid }.into());
         }
-        check_marker(&config.data)?;
+        directory::look(&config.data)?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let _context = runtime.enter();
@@ -51,38 +51,6 @@ pub fn check_free(config: &Config) -> Result {
 pub fn doubts(config: &Config) -> Vec<String> {
     let site = config.public.iter().filter(|public| !public.join("index.html").is_file());
     site.map(|public| format!("the site in {} has no index.html", public.display())).collect()
-}
-
-/// Whether this program can open the store in `path`, as far as its marker tells.
-fn check_marker(path: &Path) -> Result {
-    let marker = path.join("FORMAT");
-    let text = match fs::read_to_string(&marker) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // The state is made after the marker.
-            return match path.join("state").exists() {
-                true => {
-                    let words = format!("{} is missing, but a state is there", marker.display());
-                    Err(OpenError::Damaged(words).into())
-                }
-                false => Ok(()),
-            };
-        }
-        Err(error) => return Err(Failure::refused(format!("{}: {error}", marker.display()))),
-    };
-    let format =
-        text.strip_prefix("holdall ").and_then(|rest| rest.split(' ').next()?.parse().ok());
-    match format {
-        Some(found) if found > directory::FORMAT => {
-            let (path, known) = (path.to_owned(), directory::FORMAT);
-            Err(OpenError::Newer { path, found, known }.into())
-        }
-        Some(_) => Ok(()),
-        None => {
-            let words = format!("{} is not a format marker", marker.display());
-            Err(OpenError::Damaged(words).into())
-        }
-    }
 }
 
 /// The superuser that a fresh store could not be made with.

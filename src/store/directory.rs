@@ -154,6 +154,14 @@ fn is_aside(name: &str) -> bool {
         && number.parse::<u64>().is_ok()
 }
 
+/// Whether this program can open what is in `path`, as far as its marker tells; touches nothing.
+pub fn look(path: &Path) -> Result<(), OpenError> {
+    match read_marker(path)? {
+        Some(_) => Ok(()),
+        None => refuse_lost_marker(path),
+    }
+}
+
 /// Returns the process that holds the directory's lock, if one does.
 pub fn holder(path: &Path) -> Option<u32> {
     let file = File::open(path.join("LOCK")).ok()?;
@@ -261,7 +269,7 @@ fn create(path: &Path, segment_bytes: u64) -> Result<[u8; 16], OpenError> {
 fn refuse_lost_marker(path: &Path) -> Result<(), OpenError> {
     let is_store = || -> io::Result<bool> {
         // The state is made when the marker is there.
-        let is_made = path.join("state/CREATED").exists();
+        let is_made = path.join("state").exists();
         Ok(is_made || base::is_any(&path.join("base"))? || journal::is_any(&path.join("journal"))?)
     };
     if is_store().map_err(|error| OpenError::io(path, &error))? {
