@@ -5,6 +5,9 @@
 //! lost with it; wrong where a byte was changed later, for then pages are as they once were, and
 //! nobody is told. Pages behind the snapshot are checked when they are read.
 //!
+//! A large log is looked at while sled reads it too. sled may have noted by then that it has read
+//! all, so where looking began is written down before, and holds until all was seen.
+//!
 //! Layout, of sled 0.34: segments of 512 KiB; each begins with a checksum, its number in the log and
 //! how far the log was durable then; messages follow, each with a checksum of its own.
 
@@ -13,22 +16,53 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use crate::store::directory::write_whole;
 use crate::store::state::sled::Refused;
 
 const SEGMENT: usize = 512 << 10;
 const HEADER: usize = 20;
 /// Segments that a thread looks at, at least.
 const PART: usize = 16;
+/// Of so many, sled's own reading takes long enough for ours to go on beside it.
+const MANY: usize = 64;
+/// Says from where on the log has still to be looked at.
+const UNSEEN: &str = "UNSEEN";
 /// Behind this no message begins.
 const LAST_MESSAGE: usize = SEGMENT - 32;
 /// Says that the rest of a segment is not used.
 const CAP: u8 = 2;
 const KINDS: std::ops::RangeInclusive<u8> = 1..=11;
 
-/// The segments that sled will read when it opens the state in `path`, by their headers.
-pub struct Segments {
+/// Has sled open the state in `path`, and makes sure that all is whole that was durable in what it
+/// reads of its log.
+pub fn guard<T>(path: &Path, open: impl FnOnce() -> Result<T, Refused>) -> Result<T, Refused> {
+    let Some(segments) = Segments::list(path)? else { return open() };
+    let unseen = path.join(UNSEEN);
+    let from = segments.from.to_be_bytes();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let opened = if segments.found.len() >= MANY && write_whole(&unseen, &from).is_ok() {
+        std::thread::scope(|scope| {
+            let checking = scope.spawn(|| segments.check(threads - 1));
+            let opened = open();
+            checking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            opened
+        })?
+    } else {
+        segments.check(threads)?;
+        open()?
+    };
+    match fs::remove_file(&unseen) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(opened),
+    }
+}
+
+/// The segments that sled will read when it opens a state, by their headers.
+struct Segments {
     file: File,
     found: Vec<Segment>,
+    /// Where in the log they begin.
+    from: i64,
     /// What was written before here was durable, whatever came after.
     durable: i64,
 }
@@ -42,12 +76,12 @@ struct Segment {
 
 impl Segments {
     /// `None` if there is no log yet.
-    pub fn list(path: &Path) -> Result<Option<Self>, Refused> {
+    fn list(path: &Path) -> Result<Option<Self>, Refused> {
         let file = match File::open(path.join("db")) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };
-        let from = snapshot(path)? / SEGMENT as i64 * SEGMENT as i64;
+        let from = snapshot(path)?.min(unseen(path)?) / SEGMENT as i64 * SEGMENT as i64;
         let (mut found, mut durable) = (Vec::new(), 0);
         for place in (0..file.metadata()?.len()).step_by(SEGMENT) {
             let mut header = [0; HEADER];
@@ -64,14 +98,13 @@ impl Segments {
                 found.push(Segment { place, lsn });
             }
         }
-        Ok(Some(Self { file, found, durable }))
+        Ok(Some(Self { file, found, from, durable }))
     }
 
     /// Is all whole that was durable?
-    pub fn check(&self) -> Result<(), Refused> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    fn check(&self, threads: usize) -> Result<(), Refused> {
         // A thread for a few segments is not worth its start.
-        let part = self.found.len().div_ceil(threads).max(PART);
+        let part = self.found.len().div_ceil(threads.max(1)).max(PART);
         let (first, others) = self.found.split_at(part.min(self.found.len()));
         std::thread::scope(|scope| {
             let others = others.chunks(part).map(|part| scope.spawn(|| self.check_part(part)));
@@ -90,6 +123,7 @@ impl Segments {
             let number = segment.lsn as u64 / SEGMENT as u64;
             if let Some(at) = broken_at(&bytes[..length], number)
                 && segment.lsn + (at as i64) < self.durable
+                && self.is_still(segment)?
             {
                 let place = segment.place + at as u64;
                 let what = format!("what stands at {place} of its log is not whole");
@@ -97,6 +131,23 @@ impl Segments {
             }
         }
         Ok(())
+    }
+
+    /// sled writes a segment anew from its header on once nothing in it is of use.
+    fn is_still(&self, segment: &Segment) -> io::Result<bool> {
+        let mut header = [0; HEADER];
+        let length = read_at(&self.file, &mut header, segment.place)?;
+        let found = (length == HEADER).then(|| read_header(&header)).flatten();
+        Ok(found.is_some_and(|(lsn, _)| lsn == segment.lsn))
+    }
+}
+
+/// From where on the log was to be looked at by who was killed over it.
+fn unseen(path: &Path) -> io::Result<i64> {
+    match fs::read(path.join(UNSEEN)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(i64::MAX),
+        // Not whole: from the beginning.
+        found => Ok(found?.try_into().map_or(0, i64::from_be_bytes)),
     }
 }
 
@@ -190,9 +241,40 @@ mod tests {
     use crate::store::state::Sled;
 
     fn is_damaged(path: &Path) -> bool {
-        let checked = Segments::list(path).and_then(|segments| segments.unwrap().check());
+        let checked = Segments::list(path).and_then(|segments| segments.unwrap().check(1));
         assert!(!matches!(checked, Err(Refused::Io(_))), "{checked:?}");
         checked.is_err()
+    }
+
+    #[test]
+    fn large_log_is_looked_at_beside_sled_and_again_until_all_was_seen() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("state");
+        let open = || {
+            let db = sled::Config::new().path(&path).open().unwrap();
+            for n in 0..10_000u32 {
+                db.insert(n.to_be_bytes(), vec![b'x'; 4_000]).unwrap();
+            }
+            db.flush().unwrap();
+            drop(db);
+            Sled::wait_until_free(&path);
+        };
+        open();
+        let db = File::options().write(true).open(path.join("db")).unwrap();
+        let at = 3 * SEGMENT as u64 + 5_000;
+        db.write_all_at(b"y", at).unwrap();
+
+        assert!(matches!(guard(&path, || Ok(())), Err(Refused::Damaged(_))));
+
+        db.write_all_at(b"x", at).unwrap();
+        open();
+        assert!(snapshot(&path).unwrap() > (MANY * SEGMENT) as i64, "sled noted all it read");
+        db.write_all_at(b"y", at).unwrap();
+        assert!(matches!(guard(&path, || Ok(())), Err(Refused::Damaged(_))));
+
+        db.write_all_at(b"x", at).unwrap();
+        guard(&path, || Ok(())).unwrap();
+        assert!(!path.join(UNSEEN).exists());
     }
 
     #[test]

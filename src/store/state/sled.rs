@@ -24,7 +24,7 @@ use crate::store::directory::{sync_directory, write_whole};
 use crate::store::journal::frame::Gid;
 use crate::store::keys;
 use crate::store::state::claimed;
-use crate::store::state::segments::Segments;
+use crate::store::state::segments;
 use crate::store::state::sheets::Sheets;
 use crate::store::state::values::{self, Values, broken, is_locked};
 
@@ -171,10 +171,6 @@ impl Sled {
     }
 
     fn open_once(path: &Path, cache_bytes: u64) -> Result<Self, Refused> {
-        // Before sled looks: it would write down that all is well.
-        if let Some(segments) = Segments::list(path)? {
-            segments.check()?;
-        }
         let open = || {
             let config = sled::Config::new().path(path).cache_capacity(cache_bytes);
             let db = config.flush_every_ms(Some(500)).open()?;
@@ -186,14 +182,14 @@ impl Sled {
             let claimed = claimed::open(path)?;
             Ok(Self { path: path.to_owned(), is_suspect, claimed, db, values, sheets, meta })
         };
-        match catch_unwind(AssertUnwindSafe(open)) {
+        segments::guard(path, || match catch_unwind(AssertUnwindSafe(open)) {
             Ok(Ok(state)) => Ok(state),
             Ok(Err(sled::Error::Io(error))) if !values::is_told_of_damage(&error) => {
                 Err(Refused::Io(error))
             }
             Ok(Err(error)) => Err(Refused::Damaged(error.to_string())),
             Err(_) => Err(Refused::Damaged("sled could not read its files".to_owned())),
-        }
+        })
     }
 
     /// A flush must reach our `sync_file_range`. A value that changes, or a flush has nothing to do.
