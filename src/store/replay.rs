@@ -27,6 +27,11 @@ use crate::store::tx::Tx;
 const BATCH_KEYS: usize = 20_000;
 /// Their bytes: many large records must not fill memory.
 const BATCH_BYTES: usize = 16 << 20;
+/// Memory of index entries before the state is told of them: they come in no order, and the fewer
+/// batches they come in, the fewer times a sheet of theirs is written.
+const DERIVED_BYTES: usize = 32 << 20;
+/// What an entry takes beside its key, about.
+const ENTRY_BYTES: usize = 100;
 
 /// Why a state could not be brought up to date.
 #[derive(Debug)]
@@ -277,12 +282,16 @@ fn derive_all(shared: &Arc<Shared>) -> Result<(), Error> {
         for (key, value) in &page {
             let mut derived = Derived::default();
             shared.derive.derive(&tx, key, value, &mut derived)?;
-            bytes += derived.entries.iter().map(|(key, _)| key.len()).sum::<usize>();
+            bytes += derived
+                .entries
+                .iter()
+                .map(|(key, value)| key.len() + value.len() + ENTRY_BYTES)
+                .sum::<usize>();
             let entries = derived.entries.into_iter();
             writes.extend(entries.map(|(key, value)| (key.into(), Some(value.into()))));
             derived.counts.into_iter().for_each(|counter| *counts.entry(counter).or_default() += 1);
         }
-        if writes.len() >= BATCH_KEYS || bytes >= BATCH_BYTES {
+        if bytes >= DERIVED_BYTES {
             shared.state.apply(&std::mem::take(&mut writes), 0)?;
             bytes = 0;
         }
