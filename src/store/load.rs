@@ -96,7 +96,7 @@ fn anew(options: &Options, directory: Directory, why: &str) -> Result<Arc<Shared
     })?;
     let kept = kept.map_or_else(String::new, |path| format!("; it is kept as {}", path.display()));
     let told =
-        format!("the state was damaged ({why}) and is made anew from base and journal{kept}");
+        format!("the state was of no use ({why}) and is made anew from base and journal{kept}");
     tracing::warn!("{told}");
     let state = fresh(&directory, options)?;
     match bring_up(options, &directory, state) {

@@ -20,6 +20,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const STATE_PART: u64 = 4;
 /// Free space that opening a store needs.
 pub(super) const OPENING: u64 = 4 << 20;
+/// Files and directories that a new state comes to, and some more.
+const STATE_FILES: u64 = 16;
 /// While a store opens, the volume is looked at so often,
 const WATCH: Duration = Duration::from_millis(250);
 /// and given up on when it had no room so many times, one after the other.
@@ -86,7 +88,18 @@ pub(super) fn check_opening(options: &Options, path: &Path, wanted: u64) -> Resu
 /// The same for a second state beside the one that is there.
 pub(super) fn check_new_state(options: &Options, directory: &Directory) -> Result<(), OpenError> {
     let log = directory.state().join("db").metadata().map_or(0, |log| log.len());
-    check_opening(options, directory.path(), OPENING + log)
+    check_opening(options, directory.path(), OPENING + log)?;
+    let path = directory.path();
+    match volume(path) {
+        // Some volumes do not count them.
+        Ok(volume) if volume.f_files > 0 && (volume.f_favail as u64) < STATE_FILES => {
+            Err(OpenError::Unusable(format!(
+                "no more files can be made in {}: its volume is out of inodes; remove some files",
+                path.display()
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Reports a volume that fills up while a store is opened: sled would wait for ever.
@@ -113,14 +126,17 @@ pub(super) struct Watch {
 }
 
 fn free_bytes(path: &Path) -> io::Result<u64> {
+    volume(path).map(|volume| volume.f_bavail as u64 * volume.f_frsize as u64)
+}
+
+fn volume(path: &Path) -> io::Result<libc::statvfs> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let mut found = MaybeUninit::<libc::statvfs>::uninit();
     // SAFETY: the path ends with a zero, and the call fills the struct when it succeeds.
-    let found = unsafe {
+    unsafe {
         if libc::statvfs(path.as_ptr(), found.as_mut_ptr()) != 0 {
             return Err(io::Error::last_os_error());
         }
-        found.assume_init()
-    };
-    Ok(found.f_bavail as u64 * found.f_frsize as u64)
+        Ok(found.assume_init())
+    }
 }

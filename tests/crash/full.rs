@@ -209,6 +209,34 @@ fn opening_on_a_disk_that_fills_up_ends() {
     Model::default().check(&store, &acknowledged).unwrap();
 }
 
+#[test]
+fn state_stays_where_no_files_can_be_made() {
+    let home = tempfile::tempdir().unwrap();
+    let Some(volume) = Volume::mount(home.path(), 64) else {
+        eprintln!("SKIPPED: may not mount a small volume");
+        return;
+    };
+    let path = volume.0.join("data");
+    let mut acknowledged = [0; THREADS as usize];
+    {
+        let store = Store::open(product::options(&path)).unwrap();
+        (0..80).for_each(|_| acknowledged[1] = product::step(&store, 1).unwrap());
+    }
+    let many = volume.0.join("many");
+    fs::create_dir(&many).unwrap();
+    let made = (0..).take_while(|n| File::create(many.join(n.to_string())).is_ok()).count();
+    assert!(made > 100, "{made} files were made");
+
+    let refused = Store::forget_state(&product::options(&path));
+
+    assert!(matches!(&refused, Err(OpenError::Unusable(why)) if why.contains("inodes")));
+    assert!(path.join("state").exists());
+    fs::remove_dir_all(&many).unwrap();
+    Store::forget_state(&product::options(&path)).unwrap();
+    let store = Store::open(product::options(&path)).unwrap();
+    Model::default().check(&store, &acknowledged).unwrap();
+}
+
 /// A base is as large as the store: it must not take the room that recovery needs.
 #[test]
 fn base_that_has_no_room_leaves_none_behind() {
