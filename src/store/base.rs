@@ -7,6 +7,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -24,6 +26,8 @@ const CHUNK: usize = 256 << 10;
 const CHUNK_LIMIT: usize = 1 << 30;
 /// Little CPU: a base is made beside traffic.
 const COMPRESSION: i32 = 1;
+/// How long it is worked at without a rest: where cores are few, commits wait meanwhile.
+const STRETCH: Duration = Duration::from_millis(1);
 
 /// A base on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +36,23 @@ pub(super) struct Base {
     /// The journal from here on (not included) makes it whole.
     pub start: Applied,
     pub bytes: u64,
+}
+
+/// Rests for as long as was worked, so that whoever shares the core comes to it.
+struct Pace(Instant);
+
+impl Pace {
+    fn begin() -> Self {
+        Self(Instant::now())
+    }
+
+    fn keep(&mut self) {
+        let worked = self.0.elapsed();
+        if worked >= STRETCH {
+            thread::sleep(worked);
+            self.0 = Instant::now();
+        }
+    }
 }
 
 /// Why a base cannot be read.
@@ -119,7 +140,9 @@ fn write_new(
     out.write_all(&header(line, start))?;
     let mut last = None;
     let (mut chunk, mut count, mut chunks, mut entries) = (Vec::new(), 0u32, 0u64, 0u64);
+    let mut pace = Pace::begin();
     loop {
+        pace.keep();
         let found = page(last.as_ref())?;
         last = found.last().map(|(key, _)| key.clone());
         for (key, value) in &found {
@@ -147,7 +170,11 @@ fn write_new(
     let bytes = file.metadata()?.len();
     let path = directory.join(format!("{:020}.base", start.seq));
     let base = Base { path: temporary.clone(), start: *start, bytes };
-    read(&base, line, |_, _| Ok(())).map_err(|error| io::Error::other(error.to_string()))?;
+    let seen = read(&base, line, |_, _| {
+        pace.keep();
+        Ok(())
+    });
+    seen.map_err(|error| io::Error::other(error.to_string()))?;
     fs::rename(&temporary, &path)?;
     sync_directory(directory)?;
     Ok(Base { path, ..base })

@@ -20,6 +20,9 @@ use crate::store::shared::Shared;
 use crate::store::snapshot::View;
 use crate::store::state::Applied;
 
+/// Entries of a base that are read at a time: a worker may wait for the core.
+const BASE_PAGE: usize = 250;
+
 /// Before a base is tried again that the store cannot be without.
 const REST: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 20 });
 
@@ -126,7 +129,7 @@ impl Shared {
             if !self.has_room_for_base() {
                 return Err(io::Error::from(io::ErrorKind::StorageFull));
             }
-            let page = self.page(last, pages.limit)?;
+            let page = self.page(last, pages.limit.min(BASE_PAGE))?;
             pages.saw(&page);
             Ok(page)
         })?;
