@@ -92,7 +92,7 @@ pub(super) fn check_new_state(options: &Options, directory: &Directory) -> Resul
     let path = directory.path();
     match volume(path) {
         // Some volumes do not count them.
-        Ok(volume) if volume.f_files > 0 && (volume.f_favail as u64) < STATE_FILES => {
+        Ok(volume) if volume.f_files > 0 && volume.f_favail < STATE_FILES => {
             Err(OpenError::Unusable(format!(
                 "no more files can be made in {}: its volume is out of inodes; remove some files",
                 path.display()
@@ -126,7 +126,7 @@ pub(super) struct Watch {
 }
 
 fn free_bytes(path: &Path) -> io::Result<u64> {
-    volume(path).map(|volume| volume.f_bavail as u64 * volume.f_frsize as u64)
+    volume(path).map(|volume| volume.f_bavail * volume.f_frsize)
 }
 
 fn volume(path: &Path) -> io::Result<libc::statvfs> {
