@@ -1,33 +1,20 @@
 //! Counts, sums and extremes of the records that match, by group.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::schema::Collection;
 use crate::query::bind::{self, Texts};
+use crate::query::columns::{Columns, Wants};
 use crate::query::evaluate::Evaluator;
 use crate::query::fold;
+use crate::query::gathering::Gathering;
 use crate::query::plan::Walk;
 use crate::query::rows;
 use crate::query::search::Search;
 use crate::query::tree::{Tree, chain};
 use crate::query::{Aggregate, Error, Groups, Measure, Result, Scope, Summary};
 use crate::store::Order;
-use crate::store::codec::{self, Column, Datum};
-
-/// Most groups of one answer.
-const GROUP_LIMIT: usize = 1000;
-
-/// What has been seen of one measured value.
-#[derive(Debug, Clone)]
-struct Sum {
-    count: u64,
-    total: f64,
-    /// What rounding took from the total: a million small numbers add up.
-    lost: f64,
-    min: Datum<'static>,
-    max: Datum<'static>,
-}
+use crate::store::codec::Datum;
 
 /// Answers `asked` over the records of `collection`.
 pub fn aggregate(scope: &Scope, collection: &Arc<Collection>, asked: &Aggregate) -> Result<Groups> {
@@ -45,15 +32,20 @@ pub fn aggregate(scope: &Scope, collection: &Arc<Collection>, asked: &Aggregate)
     let tree = fold::folded(&mut Evaluator::new(scope, &tree, &spent), &tree)?;
     let search = Search::new(scope, &tree, &spent);
     let advise = |error| search.advise(error, &asked.filter);
-    let (groups, index) = match counted(&search, asked).map_err(advise)? {
-        Some((count, index)) => {
-            let values = asked.measures.iter().map(|_| Datum::Number(count as f64)).collect();
-            (vec![Summary { group: Vec::new(), values }], index)
-        }
+    let found = match counted(&search, asked).map_err(advise)? {
+        Some(found) => found,
         None => gathered(&search, asked).map_err(advise)?,
     };
-    let plan = search.plan(index, groups.len());
-    Ok(Groups { groups, plan })
+    let mut plan = search.plan(found.index, found.groups.len());
+    plan.columns = found.columns;
+    Ok(Groups { groups: found.groups, plan })
+}
+
+/// The groups, and what led to them.
+struct Found {
+    groups: Vec<Summary>,
+    index: Option<String>,
+    columns: bool,
 }
 
 /// One record has one value of each: which group would several belong to?
@@ -68,122 +60,58 @@ fn single(tree: &Tree, paths: &[&str]) -> Result<()> {
 }
 
 /// The count alone, where no record needs to be looked at for it.
-fn counted(search: &Search, asked: &Aggregate) -> Result<Option<(u64, Option<String>)>> {
+fn counted(search: &Search, asked: &Aggregate) -> Result<Option<Found>> {
     let only_count = asked.measures.iter().all(|measure| *measure == Measure::Count);
     if !asked.group.is_empty() || !only_count || asked.measures.is_empty() {
         return Ok(None);
     }
+    let found = |count: u64, index, columns| {
+        let values = asked.measures.iter().map(|_| Datum::Number(count as f64)).collect();
+        Ok(Some(Found { groups: vec![Summary { group: Vec::new(), values }], index, columns }))
+    };
     if search.is_empty() {
-        return Ok(Some((0, None)));
+        return found(0, None, false);
     }
     if search.conjuncts.is_empty() {
-        return search.count().map(|count| Some((count, None)));
+        return found(search.count()?, None, false);
     }
     let plain = |walk: &&Walk| {
         search.is_exact(walk)
             && walk.index.columns.iter().skip(walk.fixed).all(|column| !column.each)
     };
-    let Some(walk) = search.walks.iter().find(plain) else { return Ok(None) };
-    let mut count = 0;
-    let range = walk.range.clone();
-    rows::entries(search.scope, search.spent, None, range, Order::Forward, &mut |_, _| {
-        count += 1;
-        Ok(false)
-    })?;
-    Ok(Some((count, Some(walk.index.name.clone()))))
+    if let Some(walk) = search.walks.iter().find(plain) {
+        let mut count = 0;
+        let range = walk.range.clone();
+        rows::entries(search.scope, search.spent, None, range, Order::Forward, &mut |_, _| {
+            count += 1;
+            Ok(false)
+        })?;
+        return found(count, Some(walk.index.name.clone()), false);
+    }
+    match Columns::at_best(search, Wants::Total)? {
+        Some(columns) => found(columns.mask()?.total, None, true),
+        None => Ok(None),
+    }
 }
 
-type Gathered = (Vec<Summary>, Option<String>);
+fn gathered(search: &Search, asked: &Aggregate) -> Result<Found> {
+    let mut gathering = Gathering::new(asked.group.len(), search.tree.sort.len());
+    if !search.is_empty()
+        && let Some(columns) = Columns::at_best(search, Wants::Page)?
+    {
+        columns.values(&mut |values| gathering.add(values))?;
+        return Ok(Found { groups: gathering.summaries(asked), index: None, columns: true });
+    }
+    read_all(search, asked, gathering)
+}
 
-fn gathered(search: &Search, asked: &Aggregate) -> Result<Gathered> {
-    let grouped = asked.group.len();
-    let measured = search.tree.sort.len() - grouped;
-    // By the bytes of its values, so that groups come sorted.
-    let mut groups: BTreeMap<Vec<u8>, (Vec<Datum<'static>>, u64, Vec<Sum>)> = BTreeMap::new();
+/// Reads the records, in whatever order they come.
+fn read_all(search: &Search, asked: &Aggregate, mut gathering: Gathering) -> Result<Found> {
     let index = search.each(&mut |at, record| {
-        let mut values = at.sort_values(&record, 0)?;
-        let measures = values.split_off(grouped);
-        let mut key = Vec::new();
-        for value in &values {
-            codec::put(&mut key, value, Column::default());
-        }
-        if !groups.contains_key(&key) && groups.len() == GROUP_LIMIT {
-            let problem = format!("there are more than {GROUP_LIMIT} groups");
-            return Err(Error::Invalid { at: 0, problem });
-        }
-        let (_, count, sums) =
-            groups.entry(key).or_insert_with(|| (values, 0, vec![Sum::new(); measured]));
-        *count += 1;
-        for (sum, value) in sums.iter_mut().zip(measures) {
-            sum.add(value);
-        }
+        gathering.add(&at.sort_values(&record, 0)?)?;
         Ok(false)
     })?;
-    if groups.is_empty() && grouped == 0 {
-        groups.insert(Vec::new(), (Vec::new(), 0, vec![Sum::new(); measured]));
-    }
-    let groups = groups.into_values().map(|(group, count, sums)| {
-        let mut sums = sums.iter();
-        let values = asked.measures.iter().map(|measure| measure.of(count, &mut sums)).collect();
-        Summary { group, values }
-    });
-    Ok((groups.collect(), index))
-}
-
-impl Measure {
-    /// The path that is measured; `None` of the count.
-    pub fn path(&self) -> Option<&str> {
-        match self {
-            Self::Count => None,
-            Self::Sum(path) | Self::Min(path) | Self::Max(path) | Self::Average(path) => Some(path),
-        }
-    }
-
-    fn of<'s>(&self, count: u64, sums: &mut impl Iterator<Item = &'s Sum>) -> Datum<'static> {
-        if *self == Self::Count {
-            return Datum::Number(count as f64);
-        }
-        let Some(sum) = sums.next() else { return Datum::Null };
-        match self {
-            Self::Count => Datum::Number(count as f64),
-            Self::Sum(_) => Datum::Number(sum.total + sum.lost),
-            Self::Min(_) => sum.min.clone(),
-            Self::Max(_) => sum.max.clone(),
-            Self::Average(_) if sum.count == 0 => Datum::Null,
-            Self::Average(_) => Datum::Number((sum.total + sum.lost) / sum.count as f64),
-        }
-    }
-}
-
-impl Sum {
-    fn new() -> Self {
-        Self { count: 0, total: 0.0, lost: 0.0, min: Datum::Null, max: Datum::Null }
-    }
-
-    /// Absent and blank values are not counted; texts have extremes, but no sum.
-    fn add(&mut self, value: Datum<'static>) {
-        match &value {
-            Datum::Null => return,
-            Datum::Text(text) if text.is_empty() => return,
-            Datum::Text(_) => {}
-            Datum::Number(number) => {
-                self.count += 1;
-                let total = self.total + number;
-                self.lost += if self.total.abs() >= number.abs() {
-                    (self.total - total) + number
-                } else {
-                    (number - total) + self.total
-                };
-                self.total = total;
-            }
-        }
-        if matches!(self.min, Datum::Null) || value.order(&self.min).is_lt() {
-            self.min = value.clone();
-        }
-        if matches!(self.max, Datum::Null) || value.order(&self.max).is_gt() {
-            self.max = value;
-        }
-    }
+    Ok(Found { groups: gathering.summaries(asked), index, columns: false })
 }
 
 #[cfg(test)]
@@ -275,6 +203,41 @@ mod tests {
     }
 
     #[test]
+    fn many_are_measured_by_columns() {
+        let fields = [("kind", samples::text()), ("price", samples::number())];
+        let kinds = ["", "a", "b"];
+        let item = |number: usize| {
+            let id = format!("i{number:03}");
+            ("item", json!({"id": id, "kind": kinds[number % 3], "price": number}))
+        };
+        let items: Vec<_> = (0..90).map(item).collect();
+        let world = World::new(vec![samples::collection(1, "item", &fields)], &items);
+        let request = World::superuser();
+        let scope = Scope { read: &world.snapshot, schema: &world.schema, request: &request };
+        let answer = |filter: &str, group: &[&str], measures: &[Measure]| {
+            let asked = Aggregate {
+                rule: Some("price >= 3".to_owned()),
+                filter: filter.to_owned(),
+                group: group.iter().map(|path| (*path).to_owned()).collect(),
+                measures: measures.to_vec(),
+            };
+            let found = aggregate(&scope, world.schema.find("item").unwrap(), &asked).unwrap();
+            assert!(found.plan.columns, "{filter}");
+            let values = found.groups.into_iter().flat_map(|one| [one.group, one.values].concat());
+            let text =
+                |datum| crate::query::compare::text(&datum).unwrap_or("-".into()).into_owned();
+            values.map(text).collect::<Vec<_>>().join(" ")
+        };
+        let all = [Measure::Count, on("price", Measure::Sum), on("price", Measure::Max)];
+
+        assert_eq!(answer("price < 9", &[], &all[..1]), "6");
+        assert_eq!(answer("price < 9", &[], &all), "6 33 8");
+        assert_eq!(answer("price < 9", &["kind"], &all), " 2 9 6 a 2 11 7 b 2 13 8");
+        assert_eq!(answer("price > 99", &[], &all), "0 0 -");
+        assert_eq!(answer("price > 99", &["kind"], &all), "");
+    }
+
+    #[test]
     fn several_values_have_no_group() {
         let world = world(false);
         let request = World::superuser();
@@ -288,14 +251,5 @@ mod tests {
             let found = aggregate(&scope, world.schema.find("item").unwrap(), &asked);
             assert!(found.is_err(), "{path}");
         }
-    }
-
-    #[test]
-    fn small_numbers_add_up() {
-        let mut sum = Sum::new();
-        for number in [1e16, 1.0, 1.0, -1e16] {
-            sum.add(Datum::Number(number));
-        }
-        assert_eq!(sum.total + sum.lost, 2.0);
     }
 }

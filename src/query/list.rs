@@ -16,13 +16,10 @@ use crate::query::rows;
 use crate::query::search::{FEW, Search};
 use crate::query::{List, Page, Result, Scope};
 use crate::store::codec::Datum;
-use crate::store::{Order, Range, keys};
+use crate::store::{Order, Range};
 
 /// A page that ends within so many records is found quickest along an index.
 const SOON: u64 = 128;
-
-/// For so many records, looking whether an index leads to fewer costs as much as it saves.
-const FEWER: usize = 64;
 
 /// Answers one page of `collection`.
 pub fn list(scope: &Scope, collection: &Arc<Collection>, list: &List) -> Result<Page> {
@@ -124,7 +121,9 @@ impl Asked<'_> {
             return Ok(Some(found));
         }
         if let Some(walk) = walk.filter(|_| counts && Columns::answer_all(self.search)) {
-            let Some(columns) = self.columns(Wants::Total)? else { return Ok(None) };
+            let Some(columns) = Columns::at_best(self.search, Wants::Total)? else {
+                return Ok(None);
+            };
             if let Some(found) = self.along_shortly(walk)? {
                 let total = columns.mask()?.total;
                 return Ok(Some(Found { total, columns: true, ..found }));
@@ -133,7 +132,7 @@ impl Asked<'_> {
         if let Some(found) = self.far()? {
             return Ok(Some(found));
         }
-        let Some(columns) = self.columns(Wants::Page)? else { return Ok(None) };
+        let Some(columns) = Columns::at_best(self.search, Wants::Page)? else { return Ok(None) };
         let found = columns.page(self.list)?;
         Ok(Some(Found { total: found.total, records: found.records, index: None, columns: true }))
     }
@@ -155,7 +154,7 @@ impl Asked<'_> {
         }
         let walk = self.search.ordered().filter(|(walk, _)| walk.narrow);
         let Some((walk, course)) = walk else { return Ok(None) };
-        let Some(columns) = self.columns(Wants::Total)? else { return Ok(None) };
+        let Some(columns) = Columns::at_best(self.search, Wants::Total)? else { return Ok(None) };
         let index = Some(walk.index.name.clone());
         let found = far::page(self.search, &columns, (walk, course.order), (offset, limit))?;
         Ok(found.map(|(records, total)| Found { records, total, index, columns: true }))
@@ -167,28 +166,6 @@ impl Asked<'_> {
         let all = self.search.conjuncts.is_empty();
         let patience = 4 * until + SOON;
         self.along(walk, self.search.is_exact(walk), patience, self.list.total && all)
-    }
-
-    /// The columns that help, made if need be; `None` where none do, or where it is quicker to read
-    /// the few records that an index leads to.
-    fn columns(&self, wants: Wants) -> Result<Option<Columns<'_>>> {
-        let search = self.search;
-        let known = Columns::of(search, false, wants)?;
-        let few = known.as_ref().map_or(FEW, |columns| (columns.cost / 8).min(FEW));
-        if few > FEWER
-            && let Some(count) = search.leads_to(few)?
-            && (known.is_some() || !self.is_worth_columns(count)?)
-        {
-            return Ok(None);
-        }
-        if known.is_some() { Ok(known) } else { Columns::of(search, true, wants) }
-    }
-
-    /// Whether so much was spent on reading records, with `count` more now, that columns would have
-    /// been made for it.
-    fn is_worth_columns(&self, count: usize) -> Result<bool> {
-        let prefix = keys::records(self.search.collection.number);
-        Ok(self.search.scope.read.owe(&prefix, count as u64, self.search.count()?))
     }
 
     /// Follows an index that has the order wanted, and stops as soon as the page is full and the

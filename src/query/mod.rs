@@ -26,6 +26,7 @@ mod examples;
 mod far;
 mod fold;
 mod functions;
+mod gathering;
 mod json;
 #[cfg(test)]
 mod laws;

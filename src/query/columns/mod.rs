@@ -15,7 +15,7 @@ use crate::query::columns::taking::{Held, Taking, Values};
 use crate::query::evaluate::Evaluator;
 use crate::query::plan::Course;
 use crate::query::rows;
-use crate::query::search::Search;
+use crate::query::search::{FEW, Search};
 use crate::query::tree::{Node, SortKey, Value};
 use crate::query::{List, Result};
 use crate::store::codec::Datum;
@@ -37,6 +37,9 @@ pub use mask::Mask;
 const ROWS_MIN: u64 = if cfg!(test) { 8 } else { 4096 };
 /// Bytes of columns that are looked at in the time in which an index entry is.
 const BYTES_PER_ENTRY: usize = 4096;
+
+/// For so many records, looking whether an index leads to fewer costs as much as it saves.
+const FEWER: usize = 64;
 
 /// A query by columns. The first of them are the stamps.
 pub struct Columns<'a> {
@@ -73,6 +76,20 @@ impl<'a> Columns<'a> {
             Condition::of(node, search.collection, &mut vec![Source::Stamp]).is_some()
         };
         search.conjuncts.iter().all(is_answered)
+    }
+
+    /// The columns that help, made if need be; `None` where none do, or where it is quicker to read
+    /// the few records that an index leads to.
+    pub fn at_best(search: &'a Search<'a>, wants: Wants) -> Result<Option<Self>> {
+        let known = Self::of(search, false, wants)?;
+        let few = known.as_ref().map_or(FEW, |columns| (columns.cost / 8).min(FEW));
+        if few > FEWER
+            && let Some(count) = search.leads_to(few)?
+            && (known.is_some() || !is_worth_making(search, count)?)
+        {
+            return Ok(None);
+        }
+        if known.is_some() { Ok(known) } else { Self::of(search, true, wants) }
     }
 
     /// The columns that help with this query; `None` if none would, or if they would have to be
@@ -187,6 +204,24 @@ impl<'a> Columns<'a> {
         Ok(Found { total, records: best.sorted().into_iter().skip(skipped).collect() })
     }
 
+    /// Visits what every match is sorted by, in any order.
+    pub fn values(&self, visit: &mut dyn FnMut(&[Datum<'_>]) -> Result<()>) -> Result<()> {
+        let Some(order) = self.keys.as_ref().filter(|_| self.residual.is_empty()) else {
+            return self.matching(&mut |at, record| visit(&at.sort_values(&record, 0)?));
+        };
+        let mut at = Evaluator::new(self.search.scope, self.search.tree, self.search.spent);
+        self.each(&mut |taken, words, _, hits, fresh| {
+            let mut values = Vec::with_capacity(order.len());
+            for row in hits.rows() {
+                let value = |by: &By| taken[by.column].value(row, &words[by.column]);
+                values.extend(order.iter().map(value));
+                visit(&values)?;
+                values.clear();
+            }
+            fresh.iter().try_for_each(|(_, record)| visit(&at.sort_values(record, 0)?))
+        })
+    }
+
     /// Reads every record that matches.
     fn matching(
         &self,
@@ -258,6 +293,13 @@ impl<'c> Blocks<'c, '_> {
         }
         Ok((part.taken, hits, fresh))
     }
+}
+
+/// Whether so much was spent on reading records, with `count` more now, that columns would have
+/// been made for it.
+fn is_worth_making(search: &Search, count: usize) -> Result<bool> {
+    let prefix = store::keys::records(search.collection.number);
+    Ok(search.scope.read.owe(&prefix, count as u64, search.count()?))
 }
 
 /// The columns that the query is sorted by; `None` if some key is in no column.

@@ -20,6 +20,7 @@ use crate::query::rows;
 use crate::query::search::Search;
 use crate::query::world::World;
 use crate::query::{List, Scope};
+use crate::store::codec::Datum;
 use crate::store::{Snapshot, Store, keys};
 
 /// Rows at first: three blocks, the last one not full.
@@ -101,14 +102,26 @@ fn both(world: &World, snapshot: &Snapshot, list: &List) -> Option<[(u64, Vec<St
     let mut at = Evaluator::new(&scope, &tree, &spent);
     let mut best = Best::new(&tree.sort, search.ties(), list.offset + list.limit);
     let mut total = 0;
+    let mut values = Vec::new();
     rows::scan(&scope, collection, &spent, &mut |record| {
         if at.matches(&record)? {
             total += 1;
-            best.add(at.sort_values(&record, 0)?, record);
+            let sorted_by = at.sort_values(&record, 0)?;
+            values.push(format!("{sorted_by:?}"));
+            best.add(sorted_by, record);
         }
         Ok(false)
     })
     .unwrap();
+    let mut seen = Vec::new();
+    let see = &mut |values: &[Datum<'_>]| {
+        seen.push(format!("{values:?}"));
+        Ok(())
+    };
+    columns.values(see).unwrap();
+    values.sort();
+    seen.sort();
+    assert_eq!(seen, values, "{} by {}", list.filter, list.sort);
     let wanted: Vec<_> = best.sorted().into_iter().skip(list.offset as usize).collect();
     Some([(found.total, ids(&found.records)), (total, ids(&wanted))])
 }
