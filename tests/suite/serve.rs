@@ -208,6 +208,19 @@ fn a_second_server_on_port_or_data_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
+fn server_keeps_its_directory_though_somebody_deletes_the_lock_file() {
+    let server = Server::start("data");
+    std::fs::remove_file(server.data.join("LOCK")).unwrap();
+
+    for line in ["serve --listen 127.0.0.1:0", "store check", "store rebuild"] {
+        let done = server.ask(line);
+        assert_eq!(done.code, 2, "{line}: {done:?}");
+        assert!(done.err.contains("is in use by"), "{line}: {done:?}");
+    }
+    assert_eq!(server.ask("log-level").code, 0);
+}
+
+#[test]
 fn data_directories_that_cannot_be_used_are_refused() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("file");
