@@ -168,6 +168,20 @@ fn log_level_of_a_running_server_changes() {
 }
 
 #[test]
+fn a_stopped_server_keeps_no_command_waiting() {
+    let mut server = Server::start("data");
+    server.send(libc::SIGSTOP);
+
+    let done = server.ask("log-level");
+
+    assert_eq!(done.code, 1, "{done:?}");
+    assert!(done.err.contains("does not answer within 5 s: is it stopped"), "{}", done.err);
+    server.send(libc::SIGCONT);
+    assert_eq!(server.ask("log-level").out, "info\n");
+    server.end(libc::SIGTERM);
+}
+
+#[test]
 fn superusers_are_created_through_the_running_server_or_on_its_files() {
     let mut server = Server::start("data");
 
