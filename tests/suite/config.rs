@@ -93,6 +93,40 @@ fn bad_settings_are_refused_with_a_remedy_before_anything_is_touched() {
 }
 
 #[test]
+fn only_a_regular_file_is_read_for_settings() {
+    type Make = fn(&std::path::Path);
+    let cases: [(&str, Make, &str); 4] = [
+        (
+            "FIFO",
+            |path| {
+                assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success())
+            },
+            "is not a regular file",
+        ),
+        ("directory", |path| std::fs::create_dir(path).unwrap(), "is not a regular file"),
+        (
+            "device",
+            |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap(),
+            "is not a regular file",
+        ),
+        (
+            "link",
+            |path| std::os::unix::fs::symlink("nowhere", path).unwrap(),
+            "is a symbolic link that leads nowhere",
+        ),
+    ];
+    for (kind, make, words) in cases {
+        for line in ["config check --config holdall.toml", "config check"] {
+            let (mut command, home) = Holdall::new(line).into_command();
+            make(&home.path().join("holdall.toml"));
+            let done = Done::of(command.output().expect("the binary runs"));
+            assert_eq!(done.code, 2, "{kind}: {}", done.err);
+            assert!(done.err.contains(&format!("holdall.toml: {words}")), "{kind}: {}", done.err);
+        }
+    }
+}
+
+#[test]
 fn check_refuses_what_serve_would_refuse() {
     let cases = [
         ("--public none", "cannot serve the site in"),
