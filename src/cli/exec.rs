@@ -18,7 +18,7 @@ use crate::cli::flags::Flags;
 use crate::cli::group::{self, Signals};
 use crate::cli::scratch::Scratch;
 use crate::cli::watchdog::Watchdog;
-use crate::cli::{Result, schema, seed, serve};
+use crate::cli::{Result, schema, seed, serve, surroundings};
 use crate::config::secret::Secret;
 use crate::config::{Admin, Config, Home, LogLevel};
 use crate::http::serve::Door;
@@ -72,6 +72,10 @@ impl Exec {
         let watchdog = watchdog.map_err(|error| Failure::Exec(error, NOT_STARTED))?;
         let config = self.settings().map_err(not_started)?;
         serve::start_logs(&config).map_err(not_started)?;
+        surroundings::check(&config).map_err(not_started)?;
+        for doubt in surroundings::doubts(&config) {
+            tracing::warn!("{doubt}");
+        }
         let runtime = serve::runtime(&config).map_err(not_started)?;
         // The command is started by this thread, which lives as long as this process: the kernel
         // sends the death signal when the thread ends that started the command.
