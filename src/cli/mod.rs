@@ -27,6 +27,7 @@ mod schema;
 mod scratch;
 mod seed;
 mod serve;
+mod stop;
 mod store;
 mod surroundings;
 mod types;
@@ -51,10 +52,11 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    done
-  1    failed while running
-  2    refused before touching anything: line, settings, a locked directory, a newer store
-  70   the store must stop: its disk can no longer be trusted
+  0      done
+  1      failed while running
+  2      refused before touching anything: line, settings, a locked directory, a newer store
+  70     the store must stop: its disk can no longer be trusted
+  128+n  ended at once by signal n, the second one that asked a server to stop
 
 `holdall help COMMAND` says more about each command.";
 

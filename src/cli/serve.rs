@@ -12,7 +12,6 @@ use clap::Args;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, Keys, Limits, Options};
 use crate::cli::Result;
@@ -21,6 +20,7 @@ use crate::cli::control;
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
 use crate::cli::schema;
+use crate::cli::stop::Stop;
 use crate::cli::surroundings;
 use crate::config::{self, Config, LogFormat, LogLevel};
 use crate::http::serve::{self, Door};
@@ -37,7 +37,15 @@ const OWN_FILES: usize = 128;
 /// A few dozen people with a browser each need more.
 const FEW_CONNECTIONS: usize = 256;
 
+const AFTER_HELP: &str = "\
+Signals:
+  SIGTERM, SIGINT, SIGQUIT  say not ready, finish what is under way, flush the store, end with 0;
+                            a second one ends at once, with 128 and its number
+  SIGHUP                    the same, but never at once; nothing under nohup
+  SIGUSR1, SIGUSR2          nothing but a line in the log: there are no log files to reopen";
+
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct Serve {
     /// Write {"url","pid","version"} to this file once requests are answered; with
     /// --metrics-listen, "metrics_url" too. It goes when the server stops.
@@ -66,7 +74,7 @@ impl Serve {
     }
 
     async fn serve(&self, config: &Config) -> Result {
-        let mut stop = Stop::new()?;
+        let mut stop = Stop::listen()?;
         surroundings::check(config)?;
         if let Some(path) = &self.ready_file {
             check_ready_file(path)?;
@@ -129,42 +137,6 @@ struct Addresses {
     url: String,
     /// Of the metrics, where they have a listener of their own.
     metrics: Option<String>,
-}
-
-/// SIGTERM and SIGINT: the first is a request, the second an order.
-struct Stop {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Stop {
-    fn new() -> Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn asked(&mut self) {
-        let number = self.next().await;
-        tracing::info!("stopping: finishing what is under way; a second signal ends at once");
-        let (Ok(terminate), Ok(interrupt)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
-            return;
-        };
-        tokio::spawn(async move {
-            Self { terminate, interrupt }.next().await;
-            process::exit(128 + number);
-        });
-    }
-
-    async fn next(&mut self) -> i32 {
-        tokio::select! {
-            _ = self.terminate.recv() => libc::SIGTERM,
-            _ = self.interrupt.recv() => libc::SIGINT,
-        }
-    }
 }
 
 pub fn runtime(config: &Config) -> Result<Runtime> {
