@@ -1,6 +1,6 @@
 //! The side door: a file per command. The doc comments of the commands are the help.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, StdoutLock, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -115,7 +115,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error),
     };
-    let mut out = io::stdout().lock();
+    let mut out = Out { to: io::stdout().lock(), is_left: false };
     let done = cli.run(&mut out).and_then(|code| {
         out.flush()?;
         Ok(code)
@@ -123,12 +123,39 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         // Whoever was reading us has read enough: `holdall config show | head -1`.
-        Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(_) if out.is_left => ExitCode::SUCCESS,
         Err(failure) => {
             // A closed stderr is no reason to panic.
             let _ = writeln!(io::stderr(), "holdall: {failure}");
             failure.exit_code()
         }
+    }
+}
+
+/// Standard output, and whether whoever read it has left. That a server hung up is told by the same
+/// error, and means something else.
+struct Out {
+    to: StdoutLock<'static>,
+    is_left: bool,
+}
+
+impl Out {
+    fn note<T>(&mut self, written: io::Result<T>) -> io::Result<T> {
+        let left = |error: &io::Error| error.kind() == ErrorKind::BrokenPipe;
+        self.is_left |= written.as_ref().err().is_some_and(left);
+        written
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes);
+        self.note(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.to.flush();
+        self.note(flushed)
     }
 }
 
