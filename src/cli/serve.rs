@@ -22,7 +22,7 @@ use crate::cli::flags::Flags;
 use crate::cli::schema;
 use crate::cli::stop::Stop;
 use crate::cli::surroundings;
-use crate::config::{self, Config, LogFormat, LogLevel};
+use crate::config::{self, Config, LogFormat};
 use crate::http::serve::{self, Door};
 use crate::http::tls::{Source, Tls};
 use crate::store::{Home, OpenError};
@@ -173,14 +173,8 @@ pub fn start_logs(config: &Config) -> Result {
         None if terminal => Format::Pretty { colour: true },
         None => Format::Json,
     };
-    let level = match config.log_level {
-        LogLevel::Trace => "trace",
-        LogLevel::Debug => "debug",
-        LogLevel::Info => "info",
-        LogLevel::Warn => "warn",
-        LogLevel::Error => "error",
-    };
-    logs::start(format, level, Box::new(io::stderr())).context("cannot start the logs")?;
+    logs::start(format, config.log_level.word(), Box::new(io::stderr()))
+        .context("cannot start the logs")?;
     Ok(())
 }
 

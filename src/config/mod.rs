@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub mod canonical;
 pub mod closest;
 mod file;
 mod gather;

@@ -203,10 +203,25 @@ fn flag_beats_variable_beats_legacy_name_beats_file_beats_default() {
     assert_eq!(level(show()), "info default");
     assert!(level(show().file("holdall.toml", file)).starts_with("error log.level in "));
     let legacy = || show().file("holdall.toml", file).env("LOG_LEVEL", "WARNING");
-    assert_eq!(level(legacy()), "WARNING LOG_LEVEL");
+    assert_eq!(level(legacy()), "warn LOG_LEVEL");
     let own = || legacy().env("HOLDALL_LOG_LEVEL", "debug");
     assert_eq!(level(own()), "debug HOLDALL_LOG_LEVEL");
     assert_eq!(level(own().arg("--log-level").arg("trace")), "trace --log-level");
+}
+
+#[test]
+fn values_are_shown_as_they_were_understood() {
+    let done = Holdall::new("config show --limits-body-bytes 10MB --shutdown-delay 120")
+        .env("HOLDALL_READY_STRICT", "yes")
+        .env("DEBUG", "1")
+        .env("ENVIRONMENT", "Testing")
+        .run();
+
+    assert_eq!(shown(&done, "limits.body_bytes"), "10MiB --limits-body-bytes");
+    assert_eq!(shown(&done, "shutdown.delay"), "2m --shutdown-delay");
+    assert_eq!(shown(&done, "ready.strict"), "true HOLDALL_READY_STRICT");
+    assert_eq!(shown(&done, "environment"), "ci ENVIRONMENT");
+    assert_eq!(shown(&done, "log.level"), "debug default, debug from DEBUG");
 }
 
 #[test]
