@@ -3,8 +3,8 @@
 use std::io::{self, ErrorKind, StdoutLock, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
-use clap::Subcommand;
+use clap::error::{ContextKind, ContextValue};
+use clap::{Parser, Subcommand};
 
 pub mod admin;
 mod bind;
@@ -35,6 +35,7 @@ mod version;
 mod wait;
 mod watchdog;
 
+use crate::config::closest;
 use failure::Failure;
 
 type Result<T = (), E = Failure> = std::result::Result<T, E>;
@@ -113,7 +114,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return not_understood(&error),
+        Err(error) => return not_understood(error),
     };
     let mut out = Out { to: io::stdout().lock(), is_left: false };
     let done = cli.run(&mut out).and_then(|code| {
@@ -160,13 +161,34 @@ impl Write for Out {
 }
 
 /// Help is no error; a line that is not understood is one, and `exec` has a code of its own for it.
-fn not_understood(error: &clap::Error) -> ExitCode {
+fn not_understood(mut error: clap::Error) -> ExitCode {
+    for (said, meant) in [
+        (ContextKind::InvalidArg, ContextKind::SuggestedArg),
+        (ContextKind::InvalidSubcommand, ContextKind::SuggestedSubcommand),
+    ] {
+        if !is_close(error.get(said), error.get(meant)) {
+            error.remove(meant);
+        }
+    }
     let _ = error.print();
     let is_exec = std::env::args_os().nth(1).is_some_and(|word| word == "exec");
     match error.exit_code() {
         0 => ExitCode::SUCCESS,
         _ if is_exec => ExitCode::from(exec::NOT_STARTED),
         _ => ExitCode::from(2),
+    }
+}
+
+/// clap finds names alike that nobody would take for each other.
+fn is_close(said: Option<&ContextValue>, meant: Option<&ContextValue>) -> bool {
+    let Some(ContextValue::String(said)) = said else { return true };
+    let is_close = |meant: &String| {
+        closest::is_close(said.trim_start_matches('-'), meant.trim_start_matches('-'))
+    };
+    match meant {
+        Some(ContextValue::String(meant)) => is_close(meant),
+        Some(ContextValue::Strings(meant)) => meant.iter().any(is_close),
+        _ => true,
     }
 }
 

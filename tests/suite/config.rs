@@ -225,6 +225,26 @@ fn values_are_shown_as_they_were_understood() {
 }
 
 #[test]
+fn nothing_far_fetched_is_suggested() {
+    for holdall in [
+        check().env("HOLDALL_DEMO_TITLE", "x"),
+        check().env("HOLDALL_FOO", "x"),
+        check().file("holdall.toml", "colour = true"),
+        check().arg("--colour"),
+        Holdall::new("deploy"),
+    ] {
+        let done = holdall.run();
+        assert_eq!(done.code, 2, "{done:?}");
+        let words = ["did you mean", "similar"];
+        assert!(!words.iter().any(|words| done.err.contains(words)), "{}", done.err);
+    }
+    for (line, meant) in [("config chekc", "'check'"), ("serve --pubilc x", "'--public'")] {
+        let done = Holdall::new(line).run();
+        assert!(done.err.contains(meant), "{}", done.err);
+    }
+}
+
+#[test]
 fn port_changes_only_the_port_and_only_of_default_or_file() {
     let listen = |holdall: Holdall| shown(&holdall.run(), "listen");
     let show = || Holdall::new("config show");
