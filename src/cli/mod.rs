@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, StdoutLock, Write};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub mod admin;
 mod bind;
@@ -61,6 +61,20 @@ Exit codes:
 
 `holdall help COMMAND` says more about each command.";
 
+/// What those commands want to know that are not about all settings. They take the others too, which
+/// may stand in a script's line, but nobody has to read about them.
+const CONCERNS: [(&str, &[&str]); 9] = [
+    ("admin", &["data"]),
+    ("store", &["data"]),
+    ("schema", &["data", "schema", "schema_allow_data_loss"]),
+    ("erase", &["data"]),
+    ("types", &["data", "schema"]),
+    ("keys", &["data"]),
+    ("healthcheck", &["data", "url", "listen", "tls", "tls_cert", "tls_key"]),
+    ("log-level", &["data"]),
+    ("wait", &["data", "url", "listen", "tls", "tls_cert", "tls_key"]),
+];
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server.
@@ -112,7 +126,8 @@ enum Command {
 
 /// Reads the line, runs the command, and returns the exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let read = command().try_get_matches().and_then(|line| Cli::from_arg_matches(&line));
+    let cli = match read {
         Ok(cli) => cli,
         Err(error) => return not_understood(error),
     };
@@ -190,6 +205,17 @@ fn is_close(said: Option<&ContextValue>, meant: Option<&ContextValue>) -> bool {
         Some(ContextValue::Strings(meant)) => meant.iter().any(is_close),
         _ => true,
     }
+}
+
+/// All commands, each with the settings that concern it.
+fn command() -> clap::Command {
+    Cli::command().mut_subcommands(|command| {
+        let concern = CONCERNS.iter().find(|(name, _)| *name == command.get_name());
+        match concern {
+            Some((_, settings)) => flags::show_only(settings, command),
+            None => command,
+        }
+    })
 }
 
 impl Cli {
