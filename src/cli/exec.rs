@@ -12,7 +12,7 @@ use tokio::process::Command;
 use crate::app::App;
 use crate::auth::random;
 use crate::cli::bind::bind;
-use crate::cli::control;
+use crate::cli::control::Desk;
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
 use crate::cli::group::{self, Signals};
@@ -132,8 +132,10 @@ impl Exec {
         app.remember_start();
         // Where commands look for the server that they are to change: without it, CMD's would find
         // the files of whoever started it.
-        if scratch.is_there() {
-            control::listen(scratch.path(), &app).map_err(|error| not_started(error.into()))?;
+        let desk = scratch.is_there().then(|| Desk::open(scratch.path())).transpose();
+        let desk = desk.map_err(|error| not_started(error.into()))?;
+        if let Some(desk) = &desk {
+            desk.lead_to(&app);
         }
         tokio::spawn(async move {
             if let Err(error) = crate::http::serve::run(door, app, std::future::pending()).await {

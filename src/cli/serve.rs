@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use crate::app::{App, Keys, Limits, Options};
 use crate::cli::Result;
 use crate::cli::bind::bind;
-use crate::cli::control;
+use crate::cli::control::Desk;
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
 use crate::cli::schema;
@@ -25,7 +25,7 @@ use crate::cli::surroundings;
 use crate::config::{self, Config, LogFormat};
 use crate::http::serve::{self, Door};
 use crate::http::tls::{Source, Tls};
-use crate::store::{Home, OpenError};
+use crate::store::{Home, OpenError, directory};
 use crate::telemetry::line::Format;
 use crate::telemetry::logs;
 use crate::telemetry::process::{max_files, raise_max_files};
@@ -92,6 +92,7 @@ impl Serve {
             metrics: metrics_address.map(|address| format!("{}/metrics", url(address, false))),
         };
         let options = options(config);
+        let mut desk = early_desk(config);
         let opened = |app: &App| {
             if let Some(listener) = metrics {
                 let served = serve::run_metrics(listener, app.clone(), std::future::pending());
@@ -101,10 +102,17 @@ impl Serve {
                     }
                 });
             }
-            if let Some(directory) = app.directory()
-                && let Err(error) = control::listen(directory, app)
-            {
-                tracing::warn!(%error, "commands cannot reach this server: {error}");
+            if let Some(directory) = app.directory() {
+                desk = desk.take().filter(Desk::is_found).or_else(|| {
+                    let opened = Desk::open(directory);
+                    let warn = |error: &_| {
+                        tracing::warn!(%error, "commands cannot reach this server: {error}");
+                    };
+                    opened.inspect_err(warn).ok()
+                });
+            }
+            if let Some(desk) = &desk {
+                desk.lead_to(app);
             }
             announce(config, &addresses);
             match &self.ready_file {
@@ -120,10 +128,7 @@ impl Serve {
         serve::run_opening(door, limits, progress, open, opened, stop.asked())
             .await
             .map_err(why_not_opened)?;
-        if config.store == config::Home::Files {
-            // Whoever asks finds nobody there either way.
-            let _ = control::remove(&config.data);
-        }
+        drop(desk);
         if let Some(path) = &self.ready_file {
             remove_ready_file(path);
         }
@@ -137,6 +142,16 @@ struct Addresses {
     url: String,
     /// Of the metrics, where they have a listener of their own.
     metrics: Option<String>,
+}
+
+/// Where commands hear that the server lives while it opens its store, which may take its time. Where
+/// another process has the directory, the commands are that one's; where there is none yet, nobody
+/// has to wait.
+fn early_desk(config: &Config) -> Option<Desk> {
+    let is_free = config.store == config::Home::Files
+        && config.data.is_dir()
+        && directory::holder(&config.data).is_none();
+    is_free.then(|| Desk::open(&config.data).ok()).flatten()
 }
 
 pub fn runtime(config: &Config) -> Result<Runtime> {

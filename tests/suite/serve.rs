@@ -168,6 +168,40 @@ fn log_level_of_a_running_server_changes() {
 }
 
 #[test]
+fn server_that_opens_its_store_lives_and_is_not_ready() {
+    let mut server = Server::start("data");
+    server.end(libc::SIGTERM);
+    // Definitions that come when we say so keep it opening.
+    let schema = server.home.path().join("schema.json");
+    assert!(std::process::Command::new("mkfifo").arg(&schema).status().unwrap().success());
+    let write = || std::fs::write(&schema, r#"[{"name": "notes", "type": "base"}]"#).unwrap();
+    let line = format!("serve --listen 127.0.0.1:0 --schema {}", schema.display());
+    let (mut serve, _working) = command(&line, &server.data).into_command();
+    server.child = Some(serve.stderr(Stdio::null()).spawn().unwrap());
+    // Read once before anything is touched, and again when the store is there.
+    write();
+    let begun = Instant::now();
+    while server.ask("healthcheck --live").code != 0 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it lives");
+    }
+
+    let ready = server.ask("healthcheck");
+    let admin = create_admin("ada@example.com", &server.data);
+    let level = server.ask("log-level");
+    write();
+    let waited = server.ask("wait --ready");
+    server.end(libc::SIGTERM);
+
+    assert_eq!(ready.code, 1, "{ready:?}");
+    assert!(ready.err.contains("its store is being opened"), "{ready:?}");
+    assert_eq!(admin.code, 2, "{admin:?}");
+    assert!(admin.err.contains("is starting"), "{admin:?}");
+    assert_eq!(level.out, "info\n", "{level:?}");
+    assert_eq!(waited.code, 0, "{waited:?}");
+    assert!(!server.data.join("control.sock").exists());
+}
+
+#[test]
 fn a_stopped_server_keeps_no_command_waiting() {
     let mut server = Server::start("data");
     server.send(libc::SIGSTOP);

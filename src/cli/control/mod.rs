@@ -16,7 +16,7 @@ mod ask;
 mod listen;
 
 pub use ask::{ask, ask_within};
-pub use listen::{listen, remove};
+pub use listen::Desk;
 
 const NAME: &str = "control.sock";
 /// What fits into a `sockaddr_un`, with its final zero.
