@@ -21,13 +21,22 @@ const LIFE: Duration = Duration::from_secs(5);
 /// Gives `order` to the server that holds `directory` and returns what it said; `None` when no
 /// server runs there, so that the files are free.
 pub fn ask(directory: &Path, order: &Order) -> Result<Option<String>> {
+    ask_patiently(directory, order, PATIENCE)
+}
+
+/// The same for an order that takes longer, of a server that lives.
+pub fn ask_patiently(
+    directory: &Path,
+    order: &Order,
+    patience: Duration,
+) -> Result<Option<String>> {
     match ask_within(directory, &Order::Live, LIFE)? {
-        Some(_) => ask_within(directory, order, PATIENCE),
+        Some(_) => ask_within(directory, order, patience),
         None => Ok(None),
     }
 }
 
-/// The same for those who have other plans.
+/// The same, without a look first.
 pub fn ask_within(directory: &Path, order: &Order, patience: Duration) -> Result<Option<String>> {
     let said = connect(directory, patience).and_then(|stream| converse(stream, order, patience));
     let line = match said {

@@ -15,7 +15,7 @@ use crate::telemetry::process;
 mod ask;
 mod listen;
 
-pub use ask::{ask, ask_within};
+pub use ask::{ask, ask_patiently, ask_within};
 pub use listen::Desk;
 
 const NAME: &str = "control.sock";
