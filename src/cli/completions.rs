@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
-use crate::cli::{Cli, Result};
+use crate::cli::{Result, command};
 
 #[derive(Debug, Args)]
 pub struct Completions {
@@ -17,7 +17,7 @@ impl Completions {
     pub fn run(&self, out: &mut dyn Write) -> Result {
         // Written in one go, because the generator panics when its reader has left.
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "holdall", &mut script);
+        clap_complete::generate(self.shell, &mut command(), "holdall", &mut script);
         out.write_all(&script)?;
         Ok(())
     }

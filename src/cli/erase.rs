@@ -73,7 +73,7 @@ impl Erase {
     fn carry_out(&self, config: &Config, who: Vec<String>, dry: bool) -> Result<(Taken, bool)> {
         let collection = self.collection.clone();
         let order = Order::EraseRecords { collection, who: who.clone(), dry };
-        if let Some(words) = control::ask_within(&config.data, &order, PATIENCE)? {
+        if let Some(words) = control::ask_patiently(&config.data, &order, PATIENCE)? {
             return Ok((serde_json::from_str(&words).map_err(anyhow::Error::new)?, true));
         }
         if config.store == config::Home::Memory {

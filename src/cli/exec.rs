@@ -12,13 +12,13 @@ use tokio::process::Command;
 use crate::app::App;
 use crate::auth::random;
 use crate::cli::bind::bind;
-use crate::cli::control;
+use crate::cli::control::Desk;
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
 use crate::cli::group::{self, Signals};
 use crate::cli::scratch::Scratch;
 use crate::cli::watchdog::Watchdog;
-use crate::cli::{Result, schema, seed, serve};
+use crate::cli::{Result, schema, seed, serve, surroundings};
 use crate::config::secret::Secret;
 use crate::config::{Admin, Config, Home, LogLevel};
 use crate::http::serve::Door;
@@ -72,6 +72,10 @@ impl Exec {
         let watchdog = watchdog.map_err(|error| Failure::Exec(error, NOT_STARTED))?;
         let config = self.settings().map_err(not_started)?;
         serve::start_logs(&config).map_err(not_started)?;
+        surroundings::check(&config).map_err(not_started)?;
+        for doubt in surroundings::doubts(&config) {
+            tracing::warn!("{doubt}");
+        }
         let runtime = serve::runtime(&config).map_err(not_started)?;
         // The command is started by this thread, which lives as long as this process: the kernel
         // sends the death signal when the thread ends that started the command.
@@ -128,8 +132,10 @@ impl Exec {
         app.remember_start();
         // Where commands look for the server that they are to change: without it, CMD's would find
         // the files of whoever started it.
-        if scratch.is_there() {
-            control::listen(scratch.path(), &app).map_err(|error| not_started(error.into()))?;
+        let desk = scratch.is_there().then(|| Desk::open(scratch.path())).transpose();
+        let desk = desk.map_err(|error| not_started(error.into()))?;
+        if let Some(desk) = &desk {
+            desk.lead_to(&app);
         }
         tokio::spawn(async move {
             if let Err(error) = crate::http::serve::run(door, app, std::future::pending()).await {

@@ -1,7 +1,7 @@
 //! Why a command did not do what it should, and the exit code that says so.
 
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::process::ExitCode;
 
 use crate::config;
@@ -36,15 +36,6 @@ impl Failure {
             Self::Halted(_) => ExitCode::from(70),
             Self::Exec(_, code) => ExitCode::from(*code),
         }
-    }
-
-    pub fn is_broken_pipe(&self) -> bool {
-        let broken = |cause: &(dyn std::error::Error + 'static)| {
-            cause
-                .downcast_ref::<io::Error>()
-                .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
-        };
-        self.cause().chain().any(broken)
     }
 
     fn cause(&self) -> &anyhow::Error {

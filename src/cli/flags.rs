@@ -95,6 +95,19 @@ impl FromArgMatches for Flags {
     }
 }
 
+/// Leaves only `settings`, by key, in the help of `command` and of those below it.
+pub fn show_only(settings: &[&str], command: Command) -> Command {
+    let is_other = |arg: &Arg| {
+        let key = arg.get_id().as_str();
+        SETTINGS.iter().any(|setting| setting.key == key) && !settings.contains(&key)
+    };
+    let shown = |arg: Arg| {
+        let is_hidden = is_other(&arg);
+        arg.hide(is_hidden).hide_short_help(false)
+    };
+    command.mut_args(shown).mut_subcommands(|inner| show_only(settings, inner))
+}
+
 fn arg(setting: &'static Setting) -> Option<Arg> {
     let default = match setting.default {
         "" => String::new(),

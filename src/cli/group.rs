@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::cli::stop;
 use crate::telemetry::process;
 
 /// What those who supervise a command send to it, or who give it a terminal.
@@ -32,8 +33,10 @@ pub struct Signals(Vec<(i32, Signal)>);
 
 impl Signals {
     pub fn listen() -> io::Result<Self> {
-        let caught = PASSED_ON.map(|number| Ok((number, signal(SignalKind::from_raw(number))?)));
-        Ok(Self(caught.into_iter().collect::<io::Result<_>>()?))
+        // The command ignores what we are to ignore: it inherits that.
+        let numbers = PASSED_ON.into_iter().filter(|number| !stop::is_to_be_ignored(*number));
+        let caught = numbers.map(|number| Ok((number, signal(SignalKind::from_raw(number))?)));
+        Ok(Self(caught.collect::<io::Result<_>>()?))
     }
 
     /// Sends each one on to `group`, as long as this process runs.

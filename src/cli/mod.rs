@@ -1,10 +1,10 @@
 //! The side door: a file per command. The doc comments of the commands are the help.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, StdoutLock, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
-use clap::Subcommand;
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub mod admin;
 mod bind;
@@ -27,6 +27,7 @@ mod schema;
 mod scratch;
 mod seed;
 mod serve;
+mod stop;
 mod store;
 mod surroundings;
 mod types;
@@ -34,6 +35,7 @@ mod version;
 mod wait;
 mod watchdog;
 
+use crate::config::closest;
 use failure::Failure;
 
 type Result<T = (), E = Failure> = std::result::Result<T, E>;
@@ -51,12 +53,27 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    done
-  1    failed while running
-  2    refused before touching anything: line, settings, a locked directory, a newer store
-  70   the store must stop: its disk can no longer be trusted
+  0      done
+  1      failed while running
+  2      refused before touching anything: line, settings, a locked directory, a newer store
+  70     the store must stop: its disk can no longer be trusted
+  128+n  ended at once by signal n, the second one that asked a server to stop
 
 `holdall help COMMAND` says more about each command.";
+
+/// What those commands want to know that are not about all settings. They take the others too, which
+/// may stand in a script's line, but nobody has to read about them.
+const CONCERNS: [(&str, &[&str]); 9] = [
+    ("admin", &["data"]),
+    ("store", &["data"]),
+    ("schema", &["data", "schema", "schema_allow_data_loss"]),
+    ("erase", &["data"]),
+    ("types", &["data", "schema"]),
+    ("keys", &["data"]),
+    ("healthcheck", &["data", "url", "listen", "tls", "tls_cert", "tls_key"]),
+    ("log-level", &["data"]),
+    ("wait", &["data", "url", "listen", "tls", "tls_cert", "tls_key"]),
+];
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -109,11 +126,12 @@ enum Command {
 
 /// Reads the line, runs the command, and returns the exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let read = command().try_get_matches().and_then(|line| Cli::from_arg_matches(&line));
+    let cli = match read {
         Ok(cli) => cli,
-        Err(error) => return not_understood(&error),
+        Err(error) => return not_understood(error),
     };
-    let mut out = io::stdout().lock();
+    let mut out = Out { to: io::stdout().lock(), is_left: false };
     let done = cli.run(&mut out).and_then(|code| {
         out.flush()?;
         Ok(code)
@@ -121,7 +139,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         // Whoever was reading us has read enough: `holdall config show | head -1`.
-        Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(_) if out.is_left => ExitCode::SUCCESS,
         Err(failure) => {
             // A closed stderr is no reason to panic.
             let _ = writeln!(io::stderr(), "holdall: {failure}");
@@ -130,8 +148,43 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Standard output, and whether whoever read it has left. That a server hung up is told by the same
+/// error, and means something else.
+struct Out {
+    to: StdoutLock<'static>,
+    is_left: bool,
+}
+
+impl Out {
+    fn note<T>(&mut self, written: io::Result<T>) -> io::Result<T> {
+        let left = |error: &io::Error| error.kind() == ErrorKind::BrokenPipe;
+        self.is_left |= written.as_ref().err().is_some_and(left);
+        written
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes);
+        self.note(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.to.flush();
+        self.note(flushed)
+    }
+}
+
 /// Help is no error; a line that is not understood is one, and `exec` has a code of its own for it.
-fn not_understood(error: &clap::Error) -> ExitCode {
+fn not_understood(mut error: clap::Error) -> ExitCode {
+    for (said, meant) in [
+        (ContextKind::InvalidArg, ContextKind::SuggestedArg),
+        (ContextKind::InvalidSubcommand, ContextKind::SuggestedSubcommand),
+    ] {
+        if !is_close(error.get(said), error.get(meant)) {
+            error.remove(meant);
+        }
+    }
     let _ = error.print();
     let is_exec = std::env::args_os().nth(1).is_some_and(|word| word == "exec");
     match error.exit_code() {
@@ -139,6 +192,30 @@ fn not_understood(error: &clap::Error) -> ExitCode {
         _ if is_exec => ExitCode::from(exec::NOT_STARTED),
         _ => ExitCode::from(2),
     }
+}
+
+/// clap finds names alike that nobody would take for each other.
+fn is_close(said: Option<&ContextValue>, meant: Option<&ContextValue>) -> bool {
+    let Some(ContextValue::String(said)) = said else { return true };
+    let is_close = |meant: &String| {
+        closest::is_close(said.trim_start_matches('-'), meant.trim_start_matches('-'))
+    };
+    match meant {
+        Some(ContextValue::String(meant)) => is_close(meant),
+        Some(ContextValue::Strings(meant)) => meant.iter().any(is_close),
+        _ => true,
+    }
+}
+
+/// All commands, each with the settings that concern it.
+fn command() -> clap::Command {
+    Cli::command().mut_subcommands(|command| {
+        let concern = CONCERNS.iter().find(|(name, _)| *name == command.get_name());
+        match concern {
+            Some((_, settings)) => flags::show_only(settings, command),
+            None => command,
+        }
+    })
 }
 
 impl Cli {

@@ -40,7 +40,7 @@ pub enum Command {
 pub struct Diff {
     /// A file, or a directory of `.json` files [default: the setting `schema`].
     path: Option<PathBuf>,
-    /// End with exit code 1 when there are differences.
+    /// End with exit code 1 when there are differences; 2 when that could not be found out.
     #[arg(long)]
     exit_code: bool,
     #[command(flatten)]
@@ -68,7 +68,12 @@ impl Command {
         match self {
             Self::Diff(Diff { path, exit_code, flags }) => {
                 let config = flags.load_with_data()?;
-                let plan = change(&config, path.as_ref(), true)?;
+                // 1 says that there are differences, and nothing else; nothing was touched.
+                let plan =
+                    change(&config, path.as_ref(), true).map_err(|failure| match failure {
+                        Failure::Failed(cause) => Failure::Refused(cause),
+                        other => other,
+                    })?;
                 tell(&plan, "the schema is as the files say", out)?;
                 if *exit_code && !plan.lines.is_empty() {
                     return Err(Failure::failed("the schema is not as the files say"));

@@ -12,20 +12,20 @@ use clap::Args;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, Keys, Limits, Options};
 use crate::cli::Result;
 use crate::cli::bind::bind;
-use crate::cli::control;
+use crate::cli::control::Desk;
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
 use crate::cli::schema;
+use crate::cli::stop::Stop;
 use crate::cli::surroundings;
-use crate::config::{self, Config, LogFormat, LogLevel};
+use crate::config::{self, Config, LogFormat};
 use crate::http::serve::{self, Door};
 use crate::http::tls::{Source, Tls};
-use crate::store::{Home, OpenError};
+use crate::store::{Home, OpenError, directory};
 use crate::telemetry::line::Format;
 use crate::telemetry::logs;
 use crate::telemetry::process::{max_files, raise_max_files};
@@ -37,7 +37,15 @@ const OWN_FILES: usize = 128;
 /// A few dozen people with a browser each need more.
 const FEW_CONNECTIONS: usize = 256;
 
+const AFTER_HELP: &str = "\
+Signals:
+  SIGTERM, SIGINT, SIGQUIT  say not ready, finish what is under way, flush the store, end with 0;
+                            a second one ends at once, with 128 and its number
+  SIGHUP                    the same, but never at once; nothing under nohup
+  SIGUSR1, SIGUSR2          nothing but a line in the log: there are no log files to reopen";
+
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct Serve {
     /// Write {"url","pid","version"} to this file once requests are answered; with
     /// --metrics-listen, "metrics_url" too. It goes when the server stops.
@@ -66,7 +74,7 @@ impl Serve {
     }
 
     async fn serve(&self, config: &Config) -> Result {
-        let mut stop = Stop::new()?;
+        let mut stop = Stop::listen()?;
         surroundings::check(config)?;
         if let Some(path) = &self.ready_file {
             check_ready_file(path)?;
@@ -84,6 +92,7 @@ impl Serve {
             metrics: metrics_address.map(|address| format!("{}/metrics", url(address, false))),
         };
         let options = options(config);
+        let mut desk = early_desk(config);
         let opened = |app: &App| {
             if let Some(listener) = metrics {
                 let served = serve::run_metrics(listener, app.clone(), std::future::pending());
@@ -93,10 +102,17 @@ impl Serve {
                     }
                 });
             }
-            if let Some(directory) = app.directory()
-                && let Err(error) = control::listen(directory, app)
-            {
-                tracing::warn!(%error, "commands cannot reach this server: {error}");
+            if let Some(directory) = app.directory() {
+                desk = desk.take().filter(Desk::is_found).or_else(|| {
+                    let opened = Desk::open(directory);
+                    let warn = |error: &_| {
+                        tracing::warn!(%error, "commands cannot reach this server: {error}");
+                    };
+                    opened.inspect_err(warn).ok()
+                });
+            }
+            if let Some(desk) = &desk {
+                desk.lead_to(app);
             }
             announce(config, &addresses);
             match &self.ready_file {
@@ -112,10 +128,7 @@ impl Serve {
         serve::run_opening(door, limits, progress, open, opened, stop.asked())
             .await
             .map_err(why_not_opened)?;
-        if config.store == config::Home::Files {
-            // Whoever asks finds nobody there either way.
-            let _ = control::remove(&config.data);
-        }
+        drop(desk);
         if let Some(path) = &self.ready_file {
             remove_ready_file(path);
         }
@@ -131,40 +144,14 @@ struct Addresses {
     metrics: Option<String>,
 }
 
-/// SIGTERM and SIGINT: the first is a request, the second an order.
-struct Stop {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Stop {
-    fn new() -> Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn asked(&mut self) {
-        let number = self.next().await;
-        tracing::info!("stopping: finishing what is under way; a second signal ends at once");
-        let (Ok(terminate), Ok(interrupt)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
-            return;
-        };
-        tokio::spawn(async move {
-            Self { terminate, interrupt }.next().await;
-            process::exit(128 + number);
-        });
-    }
-
-    async fn next(&mut self) -> i32 {
-        tokio::select! {
-            _ = self.terminate.recv() => libc::SIGTERM,
-            _ = self.interrupt.recv() => libc::SIGINT,
-        }
-    }
+/// Where commands hear that the server lives while it opens its store, which may take its time. Where
+/// another process has the directory, the commands are that one's; where there is none yet, nobody
+/// has to wait.
+fn early_desk(config: &Config) -> Option<Desk> {
+    let is_free = config.store == config::Home::Files
+        && config.data.is_dir()
+        && directory::holder(&config.data).is_none();
+    is_free.then(|| Desk::open(&config.data).ok()).flatten()
 }
 
 pub fn runtime(config: &Config) -> Result<Runtime> {
@@ -201,14 +188,8 @@ pub fn start_logs(config: &Config) -> Result {
         None if terminal => Format::Pretty { colour: true },
         None => Format::Json,
     };
-    let level = match config.log_level {
-        LogLevel::Trace => "trace",
-        LogLevel::Debug => "debug",
-        LogLevel::Info => "info",
-        LogLevel::Warn => "warn",
-        LogLevel::Error => "error",
-    };
-    logs::start(format, level, Box::new(io::stderr())).context("cannot start the logs")?;
+    logs::start(format, config.log_level.word(), Box::new(io::stderr()))
+        .context("cannot start the logs")?;
     Ok(())
 }
 

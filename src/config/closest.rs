@@ -1,8 +1,28 @@
-//! The known name closest to a misspelt one.
+//! The known name that a misspelt one was meant to be.
 
-/// Returns the candidate that takes the fewest edits, the first of equals.
-pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    candidates.into_iter().min_by_key(|candidate| edits(name, candidate))
+/// One letter in so many may be wrong: of names that differ more, one is not meant to be the other.
+const LETTERS_PER_SLIP: usize = 3;
+
+/// Returns the candidate that was meant: the one that takes the fewest edits, if those are few, else
+/// one that ends in `name`, as `log.level` does in `level`.
+pub fn closest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str> + Clone,
+) -> Option<&'a str> {
+    let close = candidates.clone().into_iter().filter(|candidate| is_close(name, candidate));
+    let ends = |candidate: &&str| {
+        let start = candidate.len().checked_sub(name.len())?;
+        let (before, end) = candidate.split_at_checked(start)?;
+        (end.eq_ignore_ascii_case(name) && before.ends_with(['.', '_'])).then_some(())
+    };
+    close
+        .min_by_key(|candidate| edits(name, candidate))
+        .or_else(|| candidates.into_iter().find(|candidate| ends(candidate).is_some()))
+}
+
+/// Whether whoever wrote `name` may have meant `candidate`.
+pub fn is_close(name: &str, candidate: &str) -> bool {
+    edits(name, candidate) * LETTERS_PER_SLIP <= name.chars().count()
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours that make `from` into `to`.
@@ -36,6 +56,17 @@ mod tests {
         assert_eq!(closest("lisetn", known), Some("listen"));
         assert_eq!(closest("log_level", known), Some("log.level"));
         assert_eq!(closest("DATA", known), Some("data"));
+        assert_eq!(closest("level", known), Some("log.level"));
+        assert_eq!(closest("BODY_BYTES", known), Some("limits.body_bytes"));
+    }
+
+    #[test]
+    fn finds_nothing_far_fetched() {
+        let known = ["listen", "log.level", "limits.body_bytes", "data", "url", "tls"];
+
+        for name in ["port", "host", "dsn", "date_format", "vel", "", "ü", "database", "lx"] {
+            assert_eq!(closest(name, known), None, "{name}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `holdall.toml`: where it is, and its values by key.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -16,16 +16,26 @@ pub fn locate(asked: Option<&Path>, working: &Path, data: &Path) -> Option<PathB
     if let Some(asked) = asked {
         return Some(working.join(asked));
     }
-    [working, data].map(|directory| directory.join(NAME)).into_iter().find(|path| path.exists())
+    // A link that leads nowhere was put there by somebody: it is found, and refused.
+    let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
+    [working, data].map(|directory| directory.join(NAME)).into_iter().find(is_there)
 }
 
 /// Returns each key with its value as text: `[log] level = "info"` is `log.level`.
 pub fn read(path: &Path) -> Result<Vec<(String, String)>> {
     let refuse = |problem: String| Error::File { path: path.to_owned(), problem };
-    let text = fs::read_to_string(path).map_err(|error| match error.kind() {
+    let unreadable = |error: io::Error| match error.kind() {
         ErrorKind::InvalidData => refuse("is not UTF-8 text".to_owned()),
+        ErrorKind::NotFound if path.is_symlink() => {
+            refuse("is a symbolic link that leads nowhere".to_owned())
+        }
         _ => refuse(format!("cannot be read: {error}")),
-    })?;
+    };
+    // Of a FIFO the end may never come, nor of a device.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(refuse("is not a regular file".to_owned()));
+    }
+    let text = fs::read_to_string(path).map_err(unreadable)?;
     // The parser's own report quotes the line, which may hold what should not be printed.
     let table: Table = toml::from_str(&text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start).min(text.len());

@@ -13,8 +13,8 @@ use crate::config::{Error, Result, file, legacy, parse, strength};
 
 /// Variables that are no setting.
 const OTHER_VARIABLES: &[&str] = &["HOLDALL_CONFIG"];
-/// A variable that people expect and that Kubernetes makes useless.
-const PORT_VARIABLE: &str = "HOLDALL_PORT";
+/// What our variables begin with.
+const PREFIX: &str = "HOLDALL_";
 
 /// All that may hold settings, so that tests need no real environment.
 #[derive(Debug, Clone, Default)]
@@ -154,9 +154,10 @@ fn add_file(found: &mut Found, path: &Path) -> Result<()> {
             }
             (None, None) => {
                 let known = SETTINGS.iter().filter(|setting| setting.kind != Kind::Secret);
-                let closest = closest(&key, known.map(|setting| setting.key)).unwrap_or_default();
+                let closest = closest(&key, known.map(|setting| setting.key));
+                let closest = closest.map(|closest| format!("`{closest}`"));
                 let origin = format!("`{key}` in {}", path.display());
-                return Err(Error::Unknown { origin, closest: format!("`{closest}`") });
+                return Err(Error::Unknown { origin, closest });
             }
         }
     }
@@ -303,19 +304,21 @@ fn refuse_unknown(found: &mut Found, sources: &Sources) -> Result<()> {
     }
     let mut links = 0;
     for (name, value) in &sources.environment {
-        if !name.starts_with("HOLDALL_") || known.contains(name) {
+        let Some(bare) = name.strip_prefix(PREFIX).filter(|_| !known.contains(name)) else {
             continue;
-        }
+        };
         if legacy::is_service_link(name, &value.to_string_lossy()) {
             links += 1;
             continue;
         }
-        let closest = match name.as_str() {
-            PORT_VARIABLE => Some("PORT or HOLDALL_LISTEN"),
-            name => closest(name, known.iter().map(String::as_str)),
+        let closest = match bare {
+            // People expect it, and Kubernetes makes it useless.
+            "PORT" => Some("PORT or HOLDALL_LISTEN".to_owned()),
+            // What all have in common makes none of them likelier.
+            _ => closest(bare, known.iter().filter_map(|name| name.strip_prefix(PREFIX)))
+                .map(|bare| format!("{PREFIX}{bare}")),
         };
-        let origin = format!("the variable {name}");
-        return Err(Error::Unknown { origin, closest: closest.unwrap_or_default().to_owned() });
+        return Err(Error::Unknown { origin: format!("the variable {name}"), closest });
     }
     if links > 0 {
         found.notices.push(format!(

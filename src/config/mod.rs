@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub mod canonical;
 pub mod closest;
 mod file;
 mod gather;
@@ -30,9 +31,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
-        "{origin} is not a setting; did you mean {closest}? `holdall config reference` lists all"
+        "{origin} is not a setting; {}`holdall config reference` lists all",
+        closest.as_ref().map(|name| format!("did you mean {name}? ")).unwrap_or_default()
     )]
-    Unknown { origin: String, closest: String },
+    Unknown { origin: String, closest: Option<String> },
 
     #[error("{origin}: {problem}")]
     Invalid { origin: Origin, problem: String },

@@ -20,7 +20,7 @@ places; a later one beats an earlier one:
 
 `holdall config show` prints every value with where it comes from, `holdall config check` says
 whether a server would start with them. An unknown key in the file and an unknown `HOLDALL_…`
-variable are refused, with the closest known name. An empty variable counts as unset. Times are
+variable are refused, with the known one that may be meant. An empty variable counts as unset. Times are
 written as `500ms`, `30s`, `2m` or `1h` (a bare number is seconds), sizes as `64KiB` or `32MiB`,
 lists with commas (or as a list in the file). A dot in a key is a table in the file:
 

@@ -223,7 +223,7 @@ pub static SETTINGS: &[Setting] = &[
         key: "limits.header_bytes",
         value: "SIZE",
         default: "64KiB",
-        help: "Most bytes of headers a request may have.",
+        help: "Most bytes of headers a request may have. Over HTTP/1, they may be 100 lines.",
         ..PLAIN
     },
     Setting {

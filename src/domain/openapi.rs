@@ -9,7 +9,7 @@ use crate::domain::schema::{Collection, CollectionKind, Field, Schema};
 mod paths;
 
 /// What `code` of a refusal may be; a test holds it against those that there are.
-pub const ERROR_CODES: [&str; 18] = [
+pub const ERROR_CODES: [&str; 19] = [
     "bad_request",
     "invalid",
     "query_too_expensive",
@@ -18,6 +18,7 @@ pub const ERROR_CODES: [&str; 18] = [
     "not_found",
     "timed_out",
     "conflict",
+    "precondition_failed",
     "too_large",
     "url_too_long",
     "range_outside",

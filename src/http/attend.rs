@@ -92,6 +92,8 @@ pub(super) fn speaker(limits: &Limits) -> Speaker {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // Room for a head just over its limit, which then gets a proper answer.
     let head_bytes = (limits.header_bytes + limits.url_bytes).max(16 << 10) * 2;
+    // Most header lines of HTTP/1 are hyper's 100: any other number costs each request memory of its
+    // own, even this one said here.
     builder
         .http1()
         // Time is kept in `connections`, without a timer per request.

@@ -10,6 +10,7 @@
 //! | `not_found` | 404 | no such endpoint, method, collection, record or file |
 //! | `timed_out` | 408 | the body did not arrive in time |
 //! | `conflict` | 503 | others kept changing what the request relied on |
+//! | `precondition_failed` | 412 | the file is another than `If-Match` wants |
 //! | `too_large` | 413 | the body, or what it asks to be written, is too large |
 //! | `url_too_long` | 414 | path and query are too long |
 //! | `range_outside` | 416 | the file has no such part |
@@ -57,6 +58,9 @@ impl Envelope {
                 ("not_found", "There is nothing at this address.")
             }
             StatusCode::REQUEST_TIMEOUT => ("timed_out", "The request did not arrive in time."),
+            StatusCode::PRECONDITION_FAILED => {
+                ("precondition_failed", "The file is another than you want.")
+            }
             StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "The request is too large."),
             StatusCode::URI_TOO_LONG => ("url_too_long", "The address is too long."),
             StatusCode::RANGE_NOT_SATISFIABLE => ("range_outside", "The file has no such part."),

@@ -119,8 +119,8 @@ impl Front {
         B::Error: Into<BoxError>,
     {
         let limits = self.0.app.limits();
-        if let Some(status) = limits::refusal_of_head(&request, limits) {
-            return Envelope::of_status(status).into_response();
+        if let Some(refusal) = limits::refusal_of_head(&request, limits) {
+            return refusal.into_response();
         }
         if let Some(response) = cors::preflight(request.method(), request.headers()) {
             return response;
@@ -219,7 +219,8 @@ mod tests {
         let app = App::open(Options { limits, ..Options::default() }).unwrap();
         let front = Front::with(&app, router);
         let visit = Visit { peer: [127, 0, 0, 1].into(), busy: () };
-        let response = front.answer(Request::new(Body::empty()), visit).await;
+        let request = Request::get("/").header(http::header::HOST, "a").body(Body::empty());
+        let response = front.answer(request.unwrap(), visit).await;
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         (parts.status, serde_json::from_slice(&bytes).unwrap())

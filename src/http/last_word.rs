@@ -5,6 +5,7 @@
 //! answer without a request id. After it, what the caller still sends is read and thrown away for a
 //! while: closing at once would reset the connection, and the answer would be lost.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -33,6 +34,10 @@ const DISCARD_BYTES: usize = 64 << 20;
 /// What is wrong most often, when somebody typed an address by hand.
 const MALFORMED: &str = "The request is not valid HTTP. In its address, blanks and other special characters \
     must be percent-encoded (a blank is `%20`).";
+
+/// What hyper would say, where nobody asks it.
+const BARE: &str = "HTTP/1.1 400 Bad Request\r\n";
+const PLAIN: &str = "This port speaks https, and the request came as plain http.";
 
 /// A stream on which a bare refusal is said in our words.
 pub(super) struct LastWord<S> {
@@ -72,11 +77,26 @@ impl<S: AsyncWrite + Unpin> LastWord<S> {
                 return None;
             }
             let (status, bare) = bare_refusal(bytes)?;
-            self.word = Some(Box::new(Word::new(refusal(status, bare, self.peer), bytes.len())));
+            let word = told_refusal(status, bare, self.peer);
+            self.word = Some(Box::new(Word::new(word, bytes.len())));
         }
         let word = self.word.as_mut().filter(|word| word.said < word.bytes.len())?;
         Some(word.poll_say(&mut self.inner, context))
     }
+}
+
+/// Answers somebody who speaks plain HTTP where TLS is spoken, and hears them out.
+pub(super) async fn refuse_plain<S>(mut stream: Watched<S>, peer: IpAddr)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    tracing::debug!("plain http came to a port that speaks https");
+    let trip = Arc::new(Trip::start(peer, None, None));
+    let envelope = Envelope::of_status(StatusCode::BAD_REQUEST).saying(PLAIN);
+    let mut word = Word::new(refusal(envelope, BARE, &trip), 0);
+    // Whoever has gone misses nothing.
+    let _ = poll_fn(|context| word.poll_say(&mut stream, context)).await;
+    let _ = poll_fn(|context| word.poll_linger(&mut stream, context)).await;
 }
 
 impl Word {
@@ -129,21 +149,27 @@ fn bare_refusal(bytes: &[u8]) -> Option<(StatusCode, &str)> {
     (is_whole && !is_ours).then(|| StatusCode::from_bytes(code.as_bytes()).ok().zip(Some(text)))?
 }
 
-/// What is said instead of `bare`: the envelope, with the headers that every answer has. It is
-/// counted and logged like any other.
-fn refusal(status: StatusCode, bare: &str, peer: IpAddr) -> Vec<u8> {
+/// What is said instead of `bare`. It is counted and logged like any other answer.
+fn told_refusal(status: StatusCode, bare: &str, peer: IpAddr) -> Vec<u8> {
     let started = Instant::now();
     let trip = Arc::new(Trip::start(peer, None, None));
     let mut envelope = Envelope::of_status(status);
     if status == StatusCode::BAD_REQUEST {
         envelope = envelope.saying(MALFORMED);
     }
+    let bytes = refusal(envelope, bare, &trip);
+    tell(&trip, status, started);
+    bytes
+}
+
+/// The envelope, with the headers that every answer has.
+fn refusal(envelope: Envelope, bare: &str, trip: &Arc<Trip>) -> Vec<u8> {
     let body = trip::within(Some(trip.clone()), || envelope.into_json().to_string());
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    front::dress(&mut headers, &trip);
+    front::dress(&mut headers, trip);
     let mut bytes = Vec::with_capacity(1 << 10);
     // Status line and date stay as they are.
     let kept = |line: &&str| !line.starts_with("con") && !line.is_empty();
@@ -156,7 +182,6 @@ fn refusal(status: StatusCode, bare: &str, peer: IpAddr) -> Vec<u8> {
     }
     bytes.extend_from_slice(b"\r\n");
     bytes.extend_from_slice(body.as_bytes());
-    tell(&trip, status, started);
     bytes
 }
 
@@ -249,18 +274,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LastWord<S> {
 mod tests {
     use super::*;
 
-    const BARE: &str = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\
+    const WHOLE: &str = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\
                         date: Fri, 27 Nov 2026 19:07:57 GMT\r\n\r\n";
 
     #[test]
     fn only_a_bare_refusal_is_one() {
-        assert_eq!(bare_refusal(BARE.as_bytes()), Some((StatusCode::BAD_REQUEST, BARE)));
+        assert_eq!(bare_refusal(WHOLE.as_bytes()), Some((StatusCode::BAD_REQUEST, WHOLE)));
         for other in [
-            BARE.replace("400", "200"),
-            BARE.replace("content-length: 0", "content-length: 5"),
-            BARE.replace("date", "x-request-id: 1\r\ndate"),
-            format!("{BARE}x"),
-            format!("x{BARE}"),
+            WHOLE.replace("400", "200"),
+            WHOLE.replace("content-length: 0", "content-length: 5"),
+            WHOLE.replace("date", "x-request-id: 1\r\ndate"),
+            format!("{WHOLE}x"),
+            format!("x{WHOLE}"),
             String::new(),
         ] {
             assert_eq!(bare_refusal(other.as_bytes()), None, "{other}");
@@ -269,7 +294,7 @@ mod tests {
 
     #[test]
     fn what_is_said_instead_has_everything_that_an_answer_has() {
-        let said = refusal(StatusCode::BAD_REQUEST, BARE, [127, 0, 0, 1].into());
+        let said = told_refusal(StatusCode::BAD_REQUEST, WHOLE, [127, 0, 0, 1].into());
         let said = String::from_utf8(said).unwrap();
         let (head, body) = said.split_once("\r\n\r\n").unwrap();
         let body: serde_json::Value = serde_json::from_str(body).unwrap();

@@ -2,24 +2,35 @@
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::{Request, StatusCode};
+use http::header::HOST;
+use http::{Request, StatusCode, Version};
 use http_body_util::BodyExt;
 
 use crate::app::Limits;
 use crate::domain::{Error, Result};
+use crate::http::error::Envelope;
 use crate::telemetry::trip;
 
-/// Says with which status a request is refused for the size of its head, if it is.
-pub(super) fn refusal_of_head<B>(request: &Request<B>, limits: &Limits) -> Option<StatusCode> {
+const ONE_HOST: &str = "A request names its host in one `Host` line.";
+
+/// Says how a request is refused for its head, if it is: for its size, or for naming no host or two,
+/// of which a proxy before us may have believed the other.
+pub(super) fn refusal_of_head<B>(request: &Request<B>, limits: &Limits) -> Option<Envelope> {
     let url_bytes = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
     if url_bytes > limits.url_bytes {
-        return Some(StatusCode::URI_TOO_LONG);
+        return Some(Envelope::of_status(StatusCode::URI_TOO_LONG));
     }
     let line = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
         name.as_str().len() + value.len() + ": \r\n".len()
     };
     let header_bytes: usize = request.headers().iter().map(line).sum();
-    (header_bytes > limits.header_bytes).then_some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+    if header_bytes > limits.header_bytes {
+        return Some(Envelope::of_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+    }
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let is_missing = hosts.next().is_none() && request.version() == Version::HTTP_11;
+    (is_missing || hosts.next().is_some())
+        .then(|| Envelope::of_status(StatusCode::BAD_REQUEST).saying(ONE_HOST))
 }
 
 /// Reads a body of at most `max` bytes. A larger one is refused as soon as that shows.

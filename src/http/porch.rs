@@ -21,8 +21,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::app::Limits;
 use crate::http::attend::{self, Desk, Speaker};
-use crate::http::connections::{Connections, Order, Seat};
+use crate::http::connections::{Connections, Order, Seat, Watched};
 use crate::http::doorway::Doorway;
+use crate::http::last_word;
 use crate::http::serve::Door;
 use crate::http::tls::Tls;
 
@@ -177,9 +178,19 @@ impl Host {
 
     async fn shake_hands(&self, stream: std::net::TcpStream, peer: IpAddr, seat: Seat, desk: Desk) {
         let (Some(tls), Ok(stream)) = (&self.tls, TcpStream::from_std(stream)) else { return };
-        let shaken = tokio::time::timeout(self.handshake_time, tls.acceptor.accept(stream)).await;
+        let shaken = tokio::time::timeout(self.handshake_time, async {
+            let mut first = [0];
+            stream.peek(&mut first).await?;
+            // TLS begins with 22; a method of HTTP with a capital.
+            if first[0].is_ascii_uppercase() {
+                let stream = Watched { stream, watch: seat.watch.clone() };
+                last_word::refuse_plain(stream, peer).await;
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            tls.acceptor.accept(stream).await
+        });
         // Whoever can't shake hands in time was no caller of ours.
-        if let Ok(Ok(stream)) = shaken {
+        if let Ok(Ok(stream)) = shaken.await {
             attend::attend(stream, peer, seat, desk, self.speaker.clone()).await;
         }
     }

@@ -1,24 +1,23 @@
 //! The data directory: made once, held by one process, marked with its format and its line.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
-use std::os::fd::AsRawFd;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use crate::store::base;
 use crate::store::journal::{self, Files};
 use crate::store::open::OpenError;
+
+mod lock;
+
+pub use lock::holder;
 
 /// What this program writes. It reads this format and those before it.
 /// 2: frames may say what a change took away, and make indexes slice by slice.
 /// 3: index entries lie in sheets.
 /// 4: sheets and pieces of large values have short names, however long the keys are.
 pub const FORMAT: u32 = 4;
-
-/// The lock of a process that just ended may be held for a moment longer.
-const LOCK_PATIENCE: Duration = Duration::from_millis(400);
 
 /// A data directory, locked for this process until dropped.
 #[derive(Debug)]
@@ -27,8 +26,8 @@ pub struct Directory {
     line: [u8; 16],
     /// The format that the marker says.
     format: u32,
-    /// The flock lives as long as this file is open.
-    _lock: File,
+    /// The flocks live as long as these files are open: of the directory itself, and of LOCK.
+    _locks: [File; 2],
 }
 
 impl Directory {
@@ -44,7 +43,7 @@ impl Directory {
         if created && let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
             sync_directory(parent).map_err(|error| OpenError::io(parent, &error))?;
         }
-        let lock = lock(path)?;
+        let locks = lock::lock(path)?;
         let (format, line) = match read_marker(path)? {
             Some(found) => found,
             None => (FORMAT, create(path, segment_bytes)?),
@@ -52,7 +51,7 @@ impl Directory {
         // Empty in a young store: copies of it may lack it.
         let bases = DirBuilder::new().recursive(true).mode(0o700).create(path.join("base"));
         bases.map_err(|error| OpenError::unusable(path, &error))?;
-        Ok(Self { path: path.to_owned(), line, format, _lock: lock })
+        Ok(Self { path: path.to_owned(), line, format, _locks: locks })
     }
 
     pub fn path(&self) -> &Path {
@@ -162,17 +161,6 @@ pub fn look(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Returns the process that holds the directory's lock, if one does.
-pub fn holder(path: &Path) -> Option<u32> {
-    let file = File::open(path.join("LOCK")).ok()?;
-    // SAFETY: flock on a descriptor that `file` keeps open.
-    let free = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_SH | libc::LOCK_NB) } == 0;
-    if free {
-        return None;
-    }
-    read_pid(file).or(Some(0))
-}
-
 /// Makes what was done to the names inside `path` survive a power loss.
 pub fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
@@ -187,42 +175,6 @@ pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&temporary, path)?;
     sync_directory(path.parent().unwrap_or(Path::new(".")))
-}
-
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let name = path.join("LOCK");
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .mode(0o600)
-        .open(&name)
-        .map_err(|error| OpenError::unusable(&name, &error))?;
-    let begun = Instant::now();
-    // SAFETY: flock on a descriptor that `file` keeps open.
-    while unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::WouldBlock {
-            return Err(OpenError::unusable(&name, &error));
-        }
-        if begun.elapsed() > LOCK_PATIENCE {
-            return Err(OpenError::Locked { path: path.to_owned(), pid: read_pid(file) });
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let written = file
-        .set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| writeln!(file, "{}", std::process::id()));
-    written.map_err(|error| OpenError::unusable(&name, &error))?;
-    Ok(file)
-}
-
-fn read_pid(mut file: File) -> Option<u32> {
-    let mut text = String::new();
-    file.read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
 }
 
 fn read_marker(path: &Path) -> Result<Option<(u32, [u8; 16])>, OpenError> {
@@ -315,21 +267,6 @@ mod tests {
         let line = open(&path).unwrap().line();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(open(&path).unwrap().line(), line);
-    }
-
-    #[test]
-    fn second_owner_is_told_who_holds_it() {
-        let home = tempfile::tempdir().unwrap();
-        let first = open(home.path()).unwrap();
-        let pid = Some(std::process::id());
-        assert_eq!(holder(home.path()), pid);
-        match open(home.path()) {
-            Err(OpenError::Locked { pid: found, .. }) => assert_eq!(found, pid),
-            other => panic!("{other:?}"),
-        }
-        drop(first);
-        assert_eq!(holder(home.path()), None);
-        open(home.path()).unwrap();
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //! another system needs another one of these, and nothing else.
 
 use std::fs;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::telemetry::metrics::Page;
@@ -116,6 +117,17 @@ pub fn die_with(parent: u32) -> io::Result<()> {
 /// Returns a short path of an open file or directory, good as long as it stays open.
 pub fn path_of(opened: &File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()))
+}
+
+/// The process that has a file locked with flock, where the kernel tells it.
+pub fn holder_of_lock(file: &Metadata) -> Option<u32> {
+    let (major, minor) = (libc::major(file.dev()), libc::minor(file.dev()));
+    let name = format!("{major:02x}:{minor:02x}:{}", file.ino());
+    // `1: FLOCK  ADVISORY  WRITE 4711 fd:01:1234 0 EOF`
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    let mut locks = locks.lines().map(|line| line.split_whitespace().skip(4));
+    let mut lock = locks.find(|lock| lock.clone().nth(1) == Some(&name))?;
+    lock.next()?.parse().ok().filter(|process| *process > 0)
 }
 
 /// Returns memory used and allowed: of the cgroup where it has a limit, else of the machine.

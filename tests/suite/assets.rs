@@ -206,6 +206,38 @@ async fn head_tells_what_get_would_send() {
     let head = house.guest().send(Method::HEAD, "/words.txt", Default::default()).await;
     assert_eq!((head.status, head.bytes.len()), (200, 0));
     assert_eq!((head.header("content-length"), head.header("accept-ranges")), ("10", "bytes"));
+    for range in ["bytes=2-4", "bytes=10-"] {
+        let part = house.guest().with("range", range);
+        let part = part.send(Method::HEAD, "/words.txt", Default::default()).await;
+        assert_eq!((part.status, part.header("content-length")), (200, "10"), "{range}");
+        assert_eq!(part.header("content-range"), "", "{range}");
+    }
+}
+
+#[tokio::test]
+async fn who_wants_another_file_than_there_is_gets_none() {
+    let (house, _folder) = site();
+    let etag = house.guest().get("/words.txt").await.header("etag").to_owned();
+    for (wanted, status) in [
+        (etag.clone(), 200),
+        (format!("\"x\", {etag}"), 200),
+        ("*".to_owned(), 200),
+        ("\"x\"".to_owned(), 412),
+        (format!("W/{etag}"), 412),
+        (String::new(), 412),
+    ] {
+        for method in [Method::GET, Method::HEAD] {
+            let guest = house.guest().with("if-match", &wanted).with("range", "bytes=50-");
+            let answer = guest.send(method.clone(), "/words.txt", Default::default()).await;
+            let expected = if status == 200 && method == Method::GET { 416 } else { status };
+            assert_eq!(answer.status, expected, "{method} {wanted}");
+        }
+        let guest = house.guest().with("if-match", &wanted).with("if-none-match", &etag);
+        let answer = guest.get("/words.txt").await;
+        assert_eq!(answer.status, if status == 200 { 304 } else { status }, "{wanted}");
+    }
+    let refused = house.guest().with("if-match", "\"x\"").get("/words.txt").await;
+    assert_eq!(refused.body["code"], "precondition_failed");
 }
 
 #[tokio::test]

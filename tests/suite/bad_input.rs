@@ -107,6 +107,43 @@ async fn what_is_not_http_gets_400_in_the_envelope() {
 }
 
 #[tokio::test]
+async fn a_request_names_one_host() {
+    let house = House::new();
+    for (head, code) in [
+        ("HTTP/1.1\r\n", 400),
+        ("HTTP/1.1\r\nhost: a\r\nhost: b\r\n", 400),
+        ("HTTP/1.1\r\nhost: a\r\nHost: a\r\n", 400),
+        ("HTTP/1.1\r\nhost: a\r\n", 200),
+        ("HTTP/1.1\r\nhost:\r\n", 200),
+        ("HTTP/1.0\r\n", 200),
+    ] {
+        for path in ["/health/live", "/api/health"] {
+            let request = format!("GET {path} {head}connection: close\r\n\r\n");
+            let heard = say(&house, request.as_bytes()).await;
+            match code {
+                200 => assert_eq!(status(&heard), "200", "{request}"),
+                _ => check_refused(&heard, code, "bad_request"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_header_lines_are_taken_and_no_more() {
+    let house = House::new();
+    for (lines, code) in [(100, 200), (101, 431)] {
+        let more = "a: b\r\n".repeat(lines - 2);
+        let request =
+            format!("GET /api/health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{more}\r\n");
+        let heard = say(&house, request.as_bytes()).await;
+        match code {
+            200 => assert_eq!(status(&heard), "200", "{heard}"),
+            _ => check_refused(&heard, code, "headers_too_large"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn good_request_is_answered_before_the_bad_one_behind_it() {
     let house = House::new();
     let both = b"GET /api/health HTTP/1.1\r\nhost: a\r\n\r\nhello\r\n\r\n";

@@ -93,6 +93,40 @@ fn bad_settings_are_refused_with_a_remedy_before_anything_is_touched() {
 }
 
 #[test]
+fn only_a_regular_file_is_read_for_settings() {
+    type Make = fn(&std::path::Path);
+    let cases: [(&str, Make, &str); 4] = [
+        (
+            "FIFO",
+            |path| {
+                assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success())
+            },
+            "is not a regular file",
+        ),
+        ("directory", |path| std::fs::create_dir(path).unwrap(), "is not a regular file"),
+        (
+            "device",
+            |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap(),
+            "is not a regular file",
+        ),
+        (
+            "link",
+            |path| std::os::unix::fs::symlink("nowhere", path).unwrap(),
+            "is a symbolic link that leads nowhere",
+        ),
+    ];
+    for (kind, make, words) in cases {
+        for line in ["config check --config holdall.toml", "config check"] {
+            let (mut command, home) = Holdall::new(line).into_command();
+            make(&home.path().join("holdall.toml"));
+            let done = Done::of(command.output().expect("the binary runs"));
+            assert_eq!(done.code, 2, "{kind}: {}", done.err);
+            assert!(done.err.contains(&format!("holdall.toml: {words}")), "{kind}: {}", done.err);
+        }
+    }
+}
+
+#[test]
 fn check_refuses_what_serve_would_refuse() {
     let cases = [
         ("--public none", "cannot serve the site in"),
@@ -169,10 +203,45 @@ fn flag_beats_variable_beats_legacy_name_beats_file_beats_default() {
     assert_eq!(level(show()), "info default");
     assert!(level(show().file("holdall.toml", file)).starts_with("error log.level in "));
     let legacy = || show().file("holdall.toml", file).env("LOG_LEVEL", "WARNING");
-    assert_eq!(level(legacy()), "WARNING LOG_LEVEL");
+    assert_eq!(level(legacy()), "warn LOG_LEVEL");
     let own = || legacy().env("HOLDALL_LOG_LEVEL", "debug");
     assert_eq!(level(own()), "debug HOLDALL_LOG_LEVEL");
     assert_eq!(level(own().arg("--log-level").arg("trace")), "trace --log-level");
+}
+
+#[test]
+fn values_are_shown_as_they_were_understood() {
+    let done = Holdall::new("config show --limits-body-bytes 10MB --shutdown-delay 120")
+        .env("HOLDALL_READY_STRICT", "yes")
+        .env("DEBUG", "1")
+        .env("ENVIRONMENT", "Testing")
+        .run();
+
+    assert_eq!(shown(&done, "limits.body_bytes"), "10MiB --limits-body-bytes");
+    assert_eq!(shown(&done, "shutdown.delay"), "2m --shutdown-delay");
+    assert_eq!(shown(&done, "ready.strict"), "true HOLDALL_READY_STRICT");
+    assert_eq!(shown(&done, "environment"), "ci ENVIRONMENT");
+    assert_eq!(shown(&done, "log.level"), "debug default, debug from DEBUG");
+}
+
+#[test]
+fn nothing_far_fetched_is_suggested() {
+    for holdall in [
+        check().env("HOLDALL_DEMO_TITLE", "x"),
+        check().env("HOLDALL_FOO", "x"),
+        check().file("holdall.toml", "colour = true"),
+        check().arg("--colour"),
+        Holdall::new("deploy"),
+    ] {
+        let done = holdall.run();
+        assert_eq!(done.code, 2, "{done:?}");
+        let words = ["did you mean", "similar"];
+        assert!(!words.iter().any(|words| done.err.contains(words)), "{}", done.err);
+    }
+    for (line, meant) in [("config chekc", "'check'"), ("serve --pubilc x", "'--public'")] {
+        let done = Holdall::new(line).run();
+        assert!(done.err.contains(meant), "{}", done.err);
+    }
 }
 
 #[test]
@@ -255,6 +324,26 @@ fn secrets_come_from_files_without_their_last_newline() {
         .run();
 
     assert!(shown(&done, "instance_secret").starts_with("*** instance_secret in "), "{done:?}");
+}
+
+#[test]
+fn help_of_a_command_lists_the_settings_that_concern_it() {
+    for (command, shown, hidden) in [
+        ("log-level", &["--config", "--data"][..], &["--listen", "--url", "--public"][..]),
+        ("store check", &["--config", "--data"], &["--listen", "--limits-body-bytes"]),
+        ("wait", &["--data", "--url", "--listen", "--tls-cert"], &["--public", "--threads"]),
+        ("schema apply", &["--data", "--schema-allow-data-loss"], &["--url", "--proxy"]),
+        ("serve", &["--data", "--public", "--limits-body-bytes"], &[]),
+        ("config check", &["--data", "--public", "--limits-body-bytes"], &[]),
+    ] {
+        let help = Holdall::new(&format!("{command} --help")).run().out;
+        let has = |flag: &&&str| help.split(&['[', ' ', '\n']).any(|word| word == **flag);
+        assert_eq!(shown.iter().filter(has).count(), shown.len(), "{command}: {help}");
+        assert_eq!(hidden.iter().filter(has).count(), 0, "{command}: {help}");
+    }
+    // A script that says the same settings to all commands goes on working.
+    let done = Holdall::new("wait --timeout 10ms --listen 127.0.0.1:1 --threads 2").run();
+    assert_eq!(done.code, 1, "{done:?}");
 }
 
 #[test]

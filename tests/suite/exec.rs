@@ -94,6 +94,27 @@ fn what_keeps_holdall_from_starting_is_125() {
 }
 
 #[test]
+fn what_a_server_could_not_start_with_is_told_before_anything_starts() {
+    for (line, words) in [
+        ("--public none", "cannot serve the site in"),
+        ("--schema none.json", "none.json"),
+        ("--tls-cert none.pem --tls-key none.pem", "cannot read the TLS certificate"),
+        ("--admin-email me@example.com", "no superuser can be made of HOLDALL_ADMIN_EMAIL"),
+    ] {
+        let exec = Holdall::new(&format!("exec {line} -- true"));
+        let exec = match line.contains("admin") {
+            true => exec.env("HOLDALL_ADMIN_PASSWORD", "canary"),
+            false => exec,
+        };
+
+        let done = exec.run();
+
+        assert_eq!(done.code, 125, "{line}: {}", done.err);
+        assert!(done.err.contains(words) && !done.err.contains("canary"), "{line}: {}", done.err);
+    }
+}
+
+#[test]
 fn deployment_settings_around_it_do_not_reach_the_instance() {
     let done = exec("echo fine")
         .env("HOLDALL_DATA", "/nonexistent")

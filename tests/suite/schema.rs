@@ -330,3 +330,20 @@ async fn values_that_a_single_field_dropped_stay_dropped() {
     let found = root.get(&format!("{records}?filter=tags~'a'")).await.body;
     assert_eq!(found["totalItems"], 0);
 }
+
+#[test]
+fn differences_that_cannot_be_found_out_are_no_differences() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("notes.json"), r#"{"name": "notes"}"#).unwrap();
+    let listener = std::os::unix::net::UnixListener::bind(home.path().join("control.sock"));
+    let listener = listener.unwrap();
+    // A server that hangs up on everybody.
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let data = home.path().to_str().unwrap();
+
+    let diff = Holdall::new("schema diff --exit-code --data").arg(data);
+    let done = diff.arg(&format!("{data}/notes.json")).run();
+
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.err.contains("the server"), "{done:?}");
+}

@@ -168,6 +168,54 @@ fn log_level_of_a_running_server_changes() {
 }
 
 #[test]
+fn server_that_opens_its_store_lives_and_is_not_ready() {
+    let mut server = Server::start("data");
+    server.end(libc::SIGTERM);
+    // Definitions that come when we say so keep it opening.
+    let schema = server.home.path().join("schema.json");
+    assert!(std::process::Command::new("mkfifo").arg(&schema).status().unwrap().success());
+    let write = || std::fs::write(&schema, r#"[{"name": "notes", "type": "base"}]"#).unwrap();
+    let line = format!("serve --listen 127.0.0.1:0 --schema {}", schema.display());
+    let (mut serve, _working) = command(&line, &server.data).into_command();
+    server.child = Some(serve.stderr(Stdio::null()).spawn().unwrap());
+    // Read once before anything is touched, and again when the store is there.
+    write();
+    let begun = Instant::now();
+    while server.ask("healthcheck --live").code != 0 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it lives");
+    }
+
+    let ready = server.ask("healthcheck");
+    let admin = create_admin("ada@example.com", &server.data);
+    let level = server.ask("log-level");
+    write();
+    let waited = server.ask("wait --ready");
+    server.end(libc::SIGTERM);
+
+    assert_eq!(ready.code, 1, "{ready:?}");
+    assert!(ready.err.contains("its store is being opened"), "{ready:?}");
+    assert_eq!(admin.code, 2, "{admin:?}");
+    assert!(admin.err.contains("is starting"), "{admin:?}");
+    assert_eq!(level.out, "info\n", "{level:?}");
+    assert_eq!(waited.code, 0, "{waited:?}");
+    assert!(!server.data.join("control.sock").exists());
+}
+
+#[test]
+fn a_stopped_server_keeps_no_command_waiting() {
+    let mut server = Server::start("data");
+    server.send(libc::SIGSTOP);
+
+    let done = server.ask("log-level");
+
+    assert_eq!(done.code, 1, "{done:?}");
+    assert!(done.err.contains("does not answer within 5 s: is it stopped"), "{}", done.err);
+    server.send(libc::SIGCONT);
+    assert_eq!(server.ask("log-level").out, "info\n");
+    server.end(libc::SIGTERM);
+}
+
+#[test]
 fn superusers_are_created_through_the_running_server_or_on_its_files() {
     let mut server = Server::start("data");
 
@@ -204,6 +252,19 @@ fn a_second_server_on_port_or_data_is_refused_and_the_first_goes_on() {
     assert_eq!(data.code, 2, "{}", data.err);
     let pid = server.child.as_ref().unwrap().id().to_string();
     assert!(data.err.contains(&pid), "{}", data.err);
+    assert_eq!(server.ask("log-level").code, 0);
+}
+
+#[test]
+fn server_keeps_its_directory_though_somebody_deletes_the_lock_file() {
+    let server = Server::start("data");
+    std::fs::remove_file(server.data.join("LOCK")).unwrap();
+
+    for line in ["serve --listen 127.0.0.1:0", "store check", "store rebuild"] {
+        let done = server.ask(line);
+        assert_eq!(done.code, 2, "{line}: {done:?}");
+        assert!(done.err.contains("is in use by"), "{line}: {done:?}");
+    }
     assert_eq!(server.ask("log-level").code, 0);
 }
 

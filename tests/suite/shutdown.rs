@@ -76,9 +76,16 @@ async fn who_never_finishes_is_cut_off_at_the_deadline() {
 
 /// Starts the binary, and waits until it serves.
 fn start() -> (Child, String, tempfile::TempDir) {
+    start_with(|_| {})
+}
+
+/// The same, when `change` was made to the command. What it logs lies beside its ready file.
+fn start_with(change: impl Fn(&mut Command)) -> (Child, String, tempfile::TempDir) {
     let line = "serve --store memory --listen 127.0.0.1:0 --ready-file ready";
     let (mut command, home): (Command, _) = Holdall::new(line).into_command();
-    let child = command.stderr(std::process::Stdio::null()).spawn().expect("the binary runs");
+    change(&mut command);
+    let log = std::fs::File::create(home.path().join("log")).unwrap();
+    let child = command.stderr(log).spawn().expect("the binary runs");
     let ready = home.path().join("ready");
     let started = Instant::now();
     while !ready.exists() {
@@ -108,17 +115,65 @@ fn first_signal_asks_and_the_second_orders() {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert!(child.try_wait().unwrap().is_none());
-    signal(&child, libc::SIGTERM);
+    signal(&child, libc::SIGQUIT);
     let status = child.wait().unwrap();
-    assert_eq!(status.code(), Some(128 + libc::SIGTERM));
+    assert_eq!(status.code(), Some(128 + libc::SIGQUIT));
 }
 
 #[test]
 fn signal_ends_an_idle_server_with_0() {
-    for number in [libc::SIGTERM, libc::SIGINT] {
+    for number in [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGHUP] {
         let (mut child, _, home) = start();
         signal(&child, number);
         assert_eq!(child.wait().unwrap().code(), Some(0));
         assert!(!home.path().join("ready").exists(), "nobody is ready any more");
     }
+}
+
+#[test]
+fn a_terminal_that_goes_away_asks_and_never_orders() {
+    use std::io::{Read, Write};
+    let (mut child, address, _home) = start();
+    let mut stream = std::net::TcpStream::connect(&address).unwrap();
+    stream.write_all(HALF).unwrap();
+    let mut heard = vec![0; GO_ON.len()];
+    stream.read_exact(&mut heard).unwrap();
+    signal(&child, libc::SIGHUP);
+    while std::net::TcpStream::connect(&address).is_ok() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    signal(&child, libc::SIGHUP);
+    stream.write_all(b"{ ").and_then(|()| stream.write_all(OTHER_HALF)).unwrap();
+    let mut heard = String::new();
+    stream.read_to_string(&mut heard).unwrap();
+    assert!(heard.starts_with("HTTP/1.1 400 "), "{heard}");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn signals_that_mean_nothing_leave_the_server_alone() {
+    use std::os::unix::process::CommandExt;
+    let quiet = |command: &mut Command| {
+        // SAFETY: a system call between fork and exec, as nohup(1) makes it.
+        unsafe {
+            command.pre_exec(|| {
+                libc::signal(libc::SIGHUP, libc::SIG_IGN);
+                Ok(())
+            });
+        }
+    };
+    let (mut child, _, home) = start_with(quiet);
+    for number in [libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2] {
+        signal(&child, number);
+    }
+    let log = || std::fs::read_to_string(home.path().join("log")).unwrap();
+    let started = Instant::now();
+    while !log().contains("SIGUSR1 means nothing") || !log().contains("SIGUSR2 means nothing") {
+        assert!(started.elapsed() < Duration::from_secs(10), "{}", log());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(child.try_wait().unwrap().is_none());
+    assert!(!log().contains("stopping"), "{}", log());
+    signal(&child, libc::SIGTERM);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

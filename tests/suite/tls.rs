@@ -7,7 +7,7 @@ use bytes::Bytes;
 use holdall::app::{App, Options};
 use holdall::http::serve::{self, Door};
 use holdall::http::tls::{Source, Tls};
-use http_body_util::Empty;
+use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs;
@@ -56,7 +56,7 @@ impl ServerCertVerifier for Trusting {
 }
 
 #[tokio::test]
-async fn self_signed_https_answers_and_plain_http_does_not() {
+async fn self_signed_https_answers_and_plain_http_is_told_so() {
     let app = App::open(Options::default()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -84,7 +84,13 @@ async fn self_signed_https_answers_and_plain_http_does_not() {
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     let request = http::Request::get("/api/health").header("host", "localhost");
-    assert!(sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.is_err());
+    let answer = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 400);
+    let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((&body["code"], &body["request_id"]), (&"bad_request".into(), &id.into()));
+    assert!(body["message"].as_str().unwrap().contains("speaks https"), "{body}");
 }
 
 /// A certificate for `localhost` and its key, in files.

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -21,35 +22,63 @@ use crate::config::secret::Secret;
 /// A command says its order at once; who does not is not one.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Listens in `directory`, whose lock this process holds, as long as the runtime runs.
-pub fn listen(directory: &Path, app: &App) -> io::Result<()> {
-    // What a killed server left.
-    remove(directory)?;
-    let socket = Socket::of(directory)?;
-    let listener = UnixListener::bind(&socket.path)?;
-    fs::set_permissions(&socket.path, fs::Permissions::from_mode(0o600))?;
-    let app = app.clone();
-    tokio::spawn(async move {
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(serve(stream, app.clone()))),
-                // Out of file descriptors, which others have to give back first.
-                Err(_) => tokio::time::sleep(PATIENCE / 50).await,
-            }
-        }
-    });
-    Ok(())
+/// Where commands are listened to: at first without an app, when there is little that can be done.
+pub struct Desk {
+    socket: PathBuf,
+    inode: u64,
+    app: Arc<OnceLock<App>>,
 }
 
-/// Removes the socket, so that commands see at once that nobody listens.
-pub fn remove(directory: &Path) -> io::Result<()> {
-    match fs::remove_file(directory.join(NAME)) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+impl Desk {
+    /// Listens in `directory` as long as the runtime runs. No other process may serve there.
+    pub fn open(directory: &Path) -> io::Result<Self> {
+        let path = directory.join(NAME);
+        // What a killed server left.
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let socket = Socket::of(directory)?;
+        let listener = UnixListener::bind(&socket.path)?;
+        fs::set_permissions(&socket.path, fs::Permissions::from_mode(0o600))?;
+        let inode = fs::symlink_metadata(&path)?.ino();
+        let app = Arc::new(OnceLock::new());
+        tokio::spawn({
+            let app = app.clone();
+            async move {
+                loop {
+                    match listener.accept().await {
+                        Ok((stream, _)) => drop(tokio::spawn(serve(stream, app.clone()))),
+                        // Out of file descriptors, which others have to give back first.
+                        Err(_) => tokio::time::sleep(PATIENCE / 50).await,
+                    }
+                }
+            }
+        });
+        Ok(Self { socket: path, inode, app })
+    }
+
+    /// From now on everything can be done.
+    pub fn lead_to(&self, app: &App) {
+        let _ = self.app.set(app.clone());
+    }
+
+    /// Whether commands still come here, and not to a socket that another process put in its place.
+    pub fn is_found(&self) -> bool {
+        fs::symlink_metadata(&self.socket).is_ok_and(|found| found.ino() == self.inode)
     }
 }
 
-async fn serve(mut stream: UnixStream, app: App) {
+/// Commands shall see at once that nobody listens.
+impl Drop for Desk {
+    fn drop(&mut self) {
+        if self.is_found() {
+            let _ = fs::remove_file(&self.socket);
+        }
+    }
+}
+
+async fn serve(mut stream: UnixStream, app: Arc<OnceLock<App>>) {
     let answer = match tokio::time::timeout(PATIENCE, hear(&mut stream)).await {
         Ok(Ok((order, uid))) => {
             let done = tokio::task::spawn_blocking(move || obey(&app, order, uid)).await;
@@ -101,28 +130,32 @@ fn failed((name, check): (&String, &Value)) -> Option<String> {
     check["error"].as_str().map(|error| format!("{name}: {error}"))
 }
 
-fn obey(app: &App, order: Order, uid: u32) -> Result<String> {
+fn obey(app: &OnceLock<App>, order: Order, uid: u32) -> Result<String> {
     let door = uid.to_string();
+    let opened = || {
+        let words = "the server is starting: its store is being opened";
+        app.get().ok_or_else(|| Failure::refused(words))
+    };
     match order {
         Order::Live => Ok("UP".to_owned()),
-        Order::Ready => ready(app),
+        Order::Ready => ready(opened()?),
         Order::LogLevel { level } => log_level::set(level.as_deref(), &door),
         Order::CreateAdmin { email, password } => {
-            admin::create(app, &door, &email, &Secret::new(password))
+            admin::create(opened()?, &door, &email, &Secret::new(password))
         }
-        Order::RotateKeys => keys::rotate(app),
-        Order::ExportSchema => Ok(serde_json::json!(schema::export(app)?).to_string()),
+        Order::RotateKeys => keys::rotate(opened()?),
+        Order::ExportSchema => Ok(serde_json::json!(schema::export(opened()?)?).to_string()),
         Order::ApplySchema { definitions, may_lose, dry } => {
-            let plan = schema::apply(app, &definitions, may_lose, dry)?;
+            let plan = schema::apply(opened()?, &definitions, may_lose, dry)?;
             Ok(serde_json::json!([plan.lines, plan.losses]).to_string())
         }
         Order::EraseRecords { collection, who, dry } => {
-            let taken = erase::erase(app, &door, &collection, &who, dry)?;
+            let taken = erase::erase(opened()?, &door, &collection, &who, dry)?;
             Ok(serde_json::json!(taken).to_string())
         }
-        Order::PrintTypes => schema::types(app),
+        Order::PrintTypes => schema::types(opened()?),
         Order::ChangeAdminPassword { email, password } => {
-            admin::change_password(app, &door, &email, &Secret::new(password))
+            admin::change_password(opened()?, &door, &email, &Secret::new(password))
         }
     }
 }

@@ -15,8 +15,8 @@ use crate::telemetry::process;
 mod ask;
 mod listen;
 
-pub use ask::{ask, ask_within};
-pub use listen::{listen, remove};
+pub use ask::{ask, ask_patiently, ask_within};
+pub use listen::Desk;
 
 const NAME: &str = "control.sock";
 /// What fits into a `sockaddr_un`, with its final zero.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use axum::body::Body;
 use axum::http::HeaderMap;
+use axum::http::HeaderName;
 use axum::http::HeaderValue;
 use axum::http::Method;
 use axum::http::StatusCode;
@@ -32,11 +33,16 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// Answers a GET or HEAD for `file`.
 pub(super) async fn answer(method: &Method, headers: &HeaderMap, file: &File) -> Response {
     // Parts are parts of the plain form: a part of a compressed one helps nobody.
-    let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+    // Of HEAD none is asked for: its answer is that of a GET for the whole.
+    let range = headers.get(header::RANGE).filter(|_| method == Method::GET);
+    let range = range.and_then(|value| value.to_str().ok());
     let (form, encoding) = match range {
         Some(_) => (&file.plain, None),
         None => file.form(accepted(headers)).await,
     };
+    if is_another_wanted(headers, &form.etag) {
+        return Envelope::of_status(StatusCode::PRECONDITION_FAILED).into_response();
+    }
     if is_known(headers, &form.etag) {
         return describe(StatusCode::NOT_MODIFIED, file, form, None).into_response();
     }
@@ -94,16 +100,22 @@ fn describe(status: StatusCode, file: &File, form: &Form, encoding: Option<Encod
     response
 }
 
+/// Whether the client wants nothing but a form that is not this one. Comparison is strong. Without a
+/// date of change there is nothing to hold `If-Unmodified-Since` against, and it is passed over.
+fn is_another_wanted(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    let names = |known: &str| known == "*" || known == etag;
+    headers.contains_key(header::IF_MATCH) && !listed(headers, header::IF_MATCH).any(names)
+}
+
 /// Whether the client already has this form. Comparison is weak, as RFC 9110 asks for here.
 fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
-    let Ok(etag) = etag.to_str() else { return false };
-    headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag)
+    let names = |known: &str| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag;
+    listed(headers, header::IF_NONE_MATCH).any(names)
+}
+
+fn listed(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim)
 }
 
 /// Whether a part of this very form is wanted. Comparison is strong; a date is never our validator.
