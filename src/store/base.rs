@@ -7,8 +7,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -26,8 +24,6 @@ const CHUNK: usize = 256 << 10;
 const CHUNK_LIMIT: usize = 1 << 30;
 /// Little CPU: a base is made beside traffic.
 const COMPRESSION: i32 = 1;
-/// How long it is worked at without a rest: where cores are few, commits wait meanwhile.
-const STRETCH: Duration = Duration::from_millis(1);
 
 /// A base on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,23 +32,6 @@ pub(super) struct Base {
     /// The journal from here on (not included) makes it whole.
     pub start: Applied,
     pub bytes: u64,
-}
-
-/// Rests for as long as was worked, so that whoever shares the core comes to it.
-struct Pace(Instant);
-
-impl Pace {
-    fn begin() -> Self {
-        Self(Instant::now())
-    }
-
-    fn keep(&mut self) {
-        let worked = self.0.elapsed();
-        if worked >= STRETCH {
-            thread::sleep(worked);
-            self.0 = Instant::now();
-        }
-    }
 }
 
 /// Why a base cannot be read.
@@ -112,14 +91,15 @@ pub(super) fn remove_others(directory: &Path, base: &Base) -> io::Result<()> {
 }
 
 /// Writes a base of what `page` tells: the entries behind a key, in order, until there are none.
-/// It is read back before it counts.
+/// It is read back before it counts. `pause` is called between two pieces of work, and may end it.
 pub(super) fn write(
     directory: &Path,
     line: &[u8; 16],
     start: &Applied,
+    pause: impl FnMut() -> io::Result<()>,
     page: impl FnMut(Option<&Bytes>) -> io::Result<Vec<(Bytes, Bytes)>>,
 ) -> io::Result<Base> {
-    let written = write_new(directory, line, start, page);
+    let written = write_new(directory, line, start, pause, page);
     if written.is_err() {
         // Half of a base is of no use, and its space is wanted.
         tidy(directory)?;
@@ -131,6 +111,7 @@ fn write_new(
     directory: &Path,
     line: &[u8; 16],
     start: &Applied,
+    mut pause: impl FnMut() -> io::Result<()>,
     mut page: impl FnMut(Option<&Bytes>) -> io::Result<Vec<(Bytes, Bytes)>>,
 ) -> io::Result<Base> {
     let temporary = directory.join(NEW);
@@ -140,9 +121,8 @@ fn write_new(
     out.write_all(&header(line, start))?;
     let mut last = None;
     let (mut chunk, mut count, mut chunks, mut entries) = (Vec::new(), 0u32, 0u64, 0u64);
-    let mut pace = Pace::begin();
     loop {
-        pace.keep();
+        pause()?;
         let found = page(last.as_ref())?;
         last = found.last().map(|(key, _)| key.clone());
         for (key, value) in &found {
@@ -170,10 +150,7 @@ fn write_new(
     let bytes = file.metadata()?.len();
     let path = directory.join(format!("{:020}.base", start.seq));
     let base = Base { path: temporary.clone(), start: *start, bytes };
-    let seen = read(&base, line, |_, _| {
-        pace.keep();
-        Ok(())
-    });
+    let seen = read(&base, line, |_, _| pause().map_err(|error| error.to_string()));
     seen.map_err(|error| io::Error::other(error.to_string()))?;
     fs::rename(&temporary, &path)?;
     sync_directory(directory)?;
@@ -316,10 +293,16 @@ mod tests {
 
     fn make(directory: &Path, entries: &[(Bytes, Bytes)]) -> Base {
         let start = Applied { seq: 7, gid: [9; 16], stamp: 5 };
-        write(directory, &LINE, &start, |last| {
-            let from = last.map_or(0, |last| entries.partition_point(|(key, _)| key <= last));
-            Ok(entries[from..].iter().take(100).cloned().collect())
-        })
+        write(
+            directory,
+            &LINE,
+            &start,
+            || Ok(()),
+            |last| {
+                let from = last.map_or(0, |last| entries.partition_point(|(key, _)| key <= last));
+                Ok(entries[from..].iter().take(100).cloned().collect())
+            },
+        )
         .unwrap()
     }
 

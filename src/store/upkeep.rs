@@ -20,7 +20,10 @@ use crate::store::shared::Shared;
 use crate::store::snapshot::View;
 use crate::store::state::Applied;
 
-/// Entries of a base that are read at a time: a worker may wait for the core.
+/// How long a base is worked at before it rests as long: where cores are few, commits wait for one.
+const STRETCH: Duration = Duration::from_millis(1);
+const PAUSE_MAX: Duration = Duration::from_millis(10);
+/// Entries of a base that are read at a time, in about that time.
 const BASE_PAGE: usize = 250;
 
 /// Before a base is tried again that the store cannot be without.
@@ -125,7 +128,17 @@ impl Shared {
             Applied { seq: core.seq, gid: core.gid, stamp: self.stamp.load(SeqCst) }
         };
         let mut pages = Pages::new();
-        let made = base::write(&directory.bases(), &directory.line(), &start, |last| {
+        let mut begun = Instant::now();
+        let pause = || {
+            let worked = begun.elapsed();
+            if worked >= STRETCH {
+                self.go_on()?;
+                std::thread::sleep(worked.min(PAUSE_MAX));
+                begun = Instant::now();
+            }
+            Ok(())
+        };
+        let made = base::write(&directory.bases(), &directory.line(), &start, pause, |last| {
             if !self.has_room_for_base() {
                 return Err(io::Error::from(io::ErrorKind::StorageFull));
             }
@@ -145,6 +158,14 @@ impl Shared {
         journal.trim(base.start.seq, before, bytes).map(drop)
     }
 
+    /// Nobody waits for upkeep while the store closes.
+    fn go_on(&self) -> io::Result<()> {
+        match self.stop.load(SeqCst) {
+            true => Err(io::Error::other("the store is closing")),
+            false => Ok(()),
+        }
+    }
+
     /// Up to `limit` primary entries behind `last`, as of now.
     pub fn page(
         self: &Arc<Self>,
@@ -154,9 +175,7 @@ impl Shared {
         let from = last.map_or_else(Vec::new, |last| layers::after(last));
         let range = Range { from, until: keys::FIRST_DERIVED.to_vec() };
         loop {
-            if self.stop.load(SeqCst) {
-                return Err(io::Error::other("the store is closing"));
-            }
+            self.go_on()?;
             match View::pinned(self).scan(&range, Order::Forward, limit) {
                 Err(Error::TooOld) => {}
                 found => return found.map_err(|error| io::Error::other(error.to_string())),
