@@ -11,8 +11,10 @@ use http::{HeaderValue, Request, StatusCode};
 use serde_json::json;
 
 use crate::clock;
-use crate::http::front::{Front, Visit};
+use crate::http::error::Envelope;
+use crate::http::front::{self, Front, REQUEST_ID, TRACEPARENT, Visit};
 use crate::store::{Progress, Stage};
+use crate::telemetry::trip::{self, Trip};
 
 /// Where connections come in, from the first moment on.
 #[derive(Clone)]
@@ -52,7 +54,15 @@ impl Doorway {
     {
         match self.front.get() {
             Some(front) => front.answer(request, visit).await,
-            None => before(request.uri().path(), self.progress.now()),
+            None => {
+                let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
+                let trip = Trip::start(visit.peer, header(&REQUEST_ID), header(&TRACEPARENT));
+                let trip = Arc::new(trip);
+                let (path, stage) = (request.uri().path(), self.progress.now());
+                let mut response = trip::within(Some(trip.clone()), || before(path, stage));
+                front::dress(response.headers_mut(), &trip);
+                response
+            }
         }
     }
 }
@@ -85,13 +95,8 @@ fn before(path: &str, stage: Stage) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, body)
         }
         _ => {
-            let body = json!({
-                "status": 503,
-                "message": "The server is starting. Try again.",
-                "data": {},
-                "code": "busy",
-                "request_id": "",
-            });
+            let envelope = Envelope::of_status(StatusCode::SERVICE_UNAVAILABLE);
+            let body = envelope.saying("The server is starting. Try again.").into_json();
             (StatusCode::SERVICE_UNAVAILABLE, body)
         }
     };
@@ -118,7 +123,9 @@ mod tests {
         ] {
             let visit = Visit { peer: [127, 0, 0, 1].into(), busy: () };
             let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-            assert_eq!(doorway.answer(request, visit).await.status().as_u16(), status, "{path}");
+            let answer = doorway.answer(request, visit).await;
+            assert_eq!(answer.status().as_u16(), status, "{path}");
+            assert!(!answer.headers()["x-request-id"].is_empty(), "{path}");
         }
     }
 

@@ -32,8 +32,8 @@ use crate::telemetry::metrics;
 use crate::telemetry::series::{self, RouteSeries};
 use crate::telemetry::trip::{self, Trip};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What browsers shall refuse to do with our answers.
 const SECURITY: [(HeaderName, HeaderValue); 4] = [

@@ -23,6 +23,7 @@ use crate::config::Upstream;
 use crate::domain::settings::TrustedProxy;
 use crate::http::error::Envelope;
 use crate::http::extract;
+use crate::http::front::{REQUEST_ID, TRACEPARENT};
 use crate::http::health::PROXY_HEADERS;
 use crate::telemetry::trip;
 
@@ -40,8 +41,6 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What is said between neighbours only.
 const HOP_BY_HOP: [HeaderName; 8] = [
