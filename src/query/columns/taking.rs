@@ -149,7 +149,9 @@ impl<'a> Taking<'a> {
         if !block.is_settled(oldest) {
             (0..known).filter(|row| block.is_changed(*row, oldest)).for_each(|row| stale.set(row));
         }
-        let mut good = taken.first().map_or(Bits::NONE, |taken| taken.exists);
+        // Somebody with a newer snapshot may have taken a column with more rows.
+        let mut good = Bits::first(known);
+        good.and(&taken.first().map_or(Bits::NONE, |taken| taken.exists));
         good.without(&stale);
         Ok(Part { taken, good, stale, is_fresh })
     }

@@ -206,6 +206,45 @@ proptest! {
     }
 }
 
+/// Another query takes columns with rows that came after this one began.
+#[test]
+fn rows_that_came_meanwhile_are_not_seen() {
+    let world = world();
+    let snapshot = world.store.snapshot();
+    let request = World::superuser();
+    let scope = Scope { read: &snapshot, schema: &world.schema, request: &request };
+    let collection = world.schema.find("thing").unwrap();
+    for sort in ["title", "n,title"] {
+        let texts = Texts { rule: None, filter: "n > -99", sort };
+        let tree = bind::query(scope.schema, scope.request, collection, texts).unwrap();
+        let spent = Spent::new(None);
+        let search = Search::new(&scope, &tree, &spent);
+        let columns = Columns::of(&search, true, Wants::Page).unwrap().unwrap();
+        for number in 0..5 {
+            change(&world, ROWS + number, 1 + 4 * number as u64);
+        }
+        let list = List {
+            filter: "n > -99".to_owned(),
+            sort: "title".to_owned(),
+            limit: 3_000,
+            total: true,
+            ..List::default()
+        };
+        let [found, wanted] = both(&world, &world.store.snapshot(), &list).unwrap();
+        assert_eq!((found.0, &found), (ROWS as u64 + 5, &wanted));
+
+        let page = columns.page(&list).unwrap();
+        let mut values = 0;
+        let count = &mut |_: &[Datum<'_>]| {
+            values += 1;
+            Ok(())
+        };
+        columns.values(count).unwrap();
+
+        assert_eq!((page.total, page.records.len(), values), (ROWS as u64, ROWS, ROWS), "{sort}");
+    }
+}
+
 #[test]
 fn columns_are_made_once_reading_has_cost_as_much() {
     let store = Store::memory(Arc::new(Derive));
