@@ -10,8 +10,10 @@ use crate::store::journal::{self, Files};
 use crate::store::open::OpenError;
 
 mod lock;
+mod place;
 
 pub use lock::holder;
+pub(in crate::store) use place::Place;
 
 /// What this program writes. It reads this format and those before it.
 /// 2: frames may say what a change took away, and make indexes slice by slice.
@@ -23,6 +25,7 @@ pub const FORMAT: u32 = 4;
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
+    place: Place,
     line: [u8; 16],
     /// The format that the marker says.
     format: u32,
@@ -51,7 +54,14 @@ impl Directory {
         // Empty in a young store: copies of it may lack it.
         let bases = DirBuilder::new().recursive(true).mode(0o700).create(path.join("base"));
         bases.map_err(|error| OpenError::unusable(path, &error))?;
-        Ok(Self { path: path.to_owned(), line, format, _locks: locks })
+        let held = locks[0].try_clone().map_err(|error| OpenError::io(path, &error))?;
+        let place = Place::of(path, held);
+        Ok(Self { path: path.to_owned(), place, line, format, _locks: locks })
+    }
+
+    /// An error if the directory is not where it was: nothing may be made or removed there.
+    pub fn check_place(&self) -> io::Result<()> {
+        self.place.check()
     }
 
     pub fn path(&self) -> &Path {
@@ -113,6 +123,7 @@ impl Directory {
     }
 
     fn remove(&self, which: impl Fn(&str) -> bool) -> io::Result<()> {
+        self.check_place()?;
         for name in names(&self.path)?.into_iter().filter(|name| which(name)) {
             let path = self.path.join(name);
             if path.is_symlink() {
@@ -193,7 +204,8 @@ fn read_marker(path: &Path) -> Result<Option<(u32, [u8; 16])>, OpenError> {
     if format > FORMAT {
         return Err(OpenError::Newer { path: path.to_owned(), found: format, known: FORMAT });
     }
-    let line = words.next().and_then(|hex| u128::from_str_radix(hex, 16).ok());
+    let line = words.next().filter(|hex| hex.len() == 32);
+    let line = line.and_then(|hex| u128::from_str_radix(hex, 16).ok());
     Ok(Some((format, line.ok_or_else(damaged)?.to_be_bytes())))
 }
 

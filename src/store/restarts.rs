@@ -70,6 +70,50 @@ fn state_made_anew_of_base_and_trimmed_journal_equals_the_old_one() {
     }
 }
 
+/// A backup is put in the place of a store that is served still.
+#[test]
+fn what_took_the_place_of_a_moved_directory_is_left_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let (path, away) = (home.path().join("data"), home.path().join("away"));
+    let options = Options {
+        segment_bytes: 64 << 10,
+        retention_us: 0,
+        makes_bases: false,
+        ..options(Home::Files(path.clone()))
+    };
+    let names = |path: &Path| {
+        let folders = ["", "journal", "base", "state"].map(|name| path.join(name));
+        let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+        entries.map(|entry| entry.unwrap().path()).collect::<std::collections::BTreeSet<_>>()
+    };
+    let store = Store::open(options.clone()).unwrap();
+    put(&store, "R0", "red before");
+    fs::rename(&path, &away).unwrap();
+    let other = Store::open(options.clone()).unwrap();
+    put(&other, "R0", "blue other");
+    drop(other);
+    let before = names(&path);
+
+    let value = "x".repeat(1_000);
+    let write = |n: u32| store.write(|tx| tx.put(format!("R{n}").as_bytes(), value.clone()));
+    let written = (1..2_000).take_while(|n| write(*n).is_ok()).count();
+    assert!(written < 1_000, "it has room for a segment or two, not for {written} kB");
+    let refused = write(0).unwrap_err();
+    assert!(refused.to_string().contains("was moved away"), "{refused}");
+    assert!(store.make_base().is_err());
+    assert_eq!(names(&path), before);
+
+    let gone = home.path().join("gone");
+    fs::rename(&path, &gone).unwrap();
+    fs::rename(&away, &path).unwrap();
+    put(&store, "R9999", "green after");
+    store.make_base().unwrap();
+    drop(store);
+    let store = Store::open(options).unwrap();
+    assert_eq!(all(&store.snapshot(), b"R").len(), written + 2);
+    assert_eq!(store.check().unwrap().problems(), [""; 0]);
+}
+
 #[test]
 fn base_is_made_by_itself_when_the_journal_has_grown() {
     let home = tempfile::tempdir().unwrap();

@@ -36,6 +36,7 @@ impl Store {
         let Some(directory) = &self.shared.directory else { return delete() };
         // Two at a time would not know of each other how far they are.
         let _alone = self.shared.scrubbing.lock();
+        directory.check_place().map_err(|error| Error::ReadOnly(error.to_string()))?;
         let before = due(directory);
         // First: a kill right behind the delete must leave word of it.
         mark(directory, Some(Due::All)).map_err(|error| Error::ReadOnly(error.to_string()))?;

@@ -127,12 +127,14 @@ impl Shared {
             let core = self.core.lock();
             Applied { seq: core.seq, gid: core.gid, stamp: self.stamp.load(SeqCst) }
         };
+        directory.check_place()?;
         let mut pages = Pages::new();
         let mut begun = Instant::now();
         let pause = || {
             let worked = begun.elapsed();
             if worked >= STRETCH {
                 self.go_on()?;
+                directory.check_place()?;
                 std::thread::sleep(worked.min(PAUSE_MAX));
                 begun = Instant::now();
             }
@@ -146,6 +148,7 @@ impl Shared {
             pages.saw(&page);
             Ok(page)
         })?;
+        directory.check_place()?;
         *self.base.lock() = Some(made.clone());
         // Damaged ones as well.
         base::remove_others(&directory.bases(), &made)?;

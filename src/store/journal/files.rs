@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 
-use crate::store::directory::sync_directory;
+use crate::store::directory::{Place, sync_directory};
 use crate::store::journal::frame::{self, Found, Frame, Gid, Head};
 use crate::store::journal::reader::Reader;
 use crate::store::journal::segment;
@@ -19,6 +19,7 @@ const FIRST_SEGMENT: u64 = 256 << 10;
 /// Where the journal ends, and the open file behind it. One thread appends at a time.
 pub(in crate::store) struct Files {
     directory: PathBuf,
+    place: Place,
     line: [u8; 16],
     segment_bytes: u64,
     file: File,
@@ -69,6 +70,7 @@ impl Files {
         let file = segment::allocate(directory, 1, capacity, &line)?;
         Ok(Self {
             directory: directory.to_owned(),
+            place: Place::hold(directory)?,
             line,
             segment_bytes,
             file,
@@ -104,6 +106,7 @@ impl Files {
         }
         Ok(Self {
             directory: directory.to_owned(),
+            place: Place::hold(directory)?,
             line,
             segment_bytes,
             file,
@@ -130,7 +133,10 @@ impl Files {
         let number = self.number + 1;
         let file = match ready {
             Some(Ok(file)) if file.metadata()?.len() >= wanted => file,
-            _ => segment::allocate(&self.directory, number, wanted, &self.line)?,
+            _ => {
+                self.place.check()?;
+                segment::allocate(&self.directory, number, wanted, &self.line)?
+            }
         };
         self.capacity = file.metadata()?.len();
         self.file = file;
@@ -156,7 +162,8 @@ impl Files {
             self.segments.push(Segment { number, bytes, first: head.seq, at: head.at });
         }
         self.offset += frame.len() as u64;
-        if self.next.is_none() && self.offset * 2 > self.capacity {
+        let is_next_due = self.next.is_none() && self.offset * 2 > self.capacity;
+        if is_next_due && self.place.check().is_ok() {
             let (directory, line) = (self.directory.clone(), self.line);
             let (number, bytes) = (self.number + 1, self.segment_bytes);
             let make = move || segment::allocate(&directory, number, bytes, &line);
@@ -193,6 +200,7 @@ impl Files {
     /// are of no more use: older than `before`, or the journal is larger than `bytes`. Returns how
     /// many were removed.
     pub fn trim(&mut self, seq: u64, before: u64, bytes: u64) -> io::Result<usize> {
+        self.place.check()?;
         let mut total: u64 = self.segments.iter().map(|segment| segment.bytes).sum();
         let mut removed = 0;
         while let [oldest, next, ..] = self.segments[..]
