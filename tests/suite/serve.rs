@@ -147,6 +147,21 @@ async fn port_of_the_metrics_is_told() {
 }
 
 #[test]
+fn another_instance_secret_is_told() {
+    let mut server = Server::start("data");
+    assert_eq!(server.ask("keys rotate").code, 0);
+    let first = String::from_utf8(server.end(libc::SIGTERM).stderr).unwrap();
+    std::fs::remove_file(server.data.join("instance-secret")).unwrap();
+
+    let home = std::mem::replace(&mut server.home, tempfile::tempdir().unwrap());
+    let mut again = Server::start_in(home, server.data.clone());
+    let second = String::from_utf8(again.end(libc::SIGTERM).stderr).unwrap();
+
+    let told = "the instance secret is another than it was";
+    assert!(!first.contains(told) && second.contains(told), "{second}");
+}
+
+#[test]
 fn log_level_of_a_running_server_changes() {
     let mut server = Server::start("data");
 
