@@ -145,10 +145,16 @@ pub fn strangers(path: &Path) -> io::Result<Vec<String>> {
             || is_aside(name)
             || name.ends_with(".tmp")
     };
-    let mut names = names(path)?;
-    names.retain(|name| !is_own(name));
-    names.sort();
-    Ok(names)
+    let mut strangers = names(path)?;
+    strangers.retain(|name| !is_own(name));
+    // The state goes as a whole; these two are cleared file by file.
+    for (folder, kind) in [("journal", ".segment"), ("base", ".base")] {
+        let others = names(&path.join(folder)).unwrap_or_default().into_iter();
+        let others = others.filter(|name| !name.ends_with(kind) && !name.ends_with(".tmp"));
+        strangers.extend(others.map(|name| format!("{folder}/{name}")));
+    }
+    strangers.sort();
+    Ok(strangers)
 }
 
 fn names(path: &Path) -> io::Result<Vec<String>> {

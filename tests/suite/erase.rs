@@ -131,6 +131,7 @@ async fn create(root: &Client, collection: &str, body: Value) {
 async fn nothing_of_a_person_is_left_and_all_of_the_others() {
     let place = Place::new().await;
     fs::create_dir(place.data().join("backups")).unwrap();
+    fs::write(place.data().join("base/old.bak"), "").unwrap();
     assert!(place.has_canary());
 
     let done = place.run("erase users ADA@example.com --yes");
@@ -140,7 +141,7 @@ async fn nothing_of_a_person_is_left_and_all_of_the_others() {
         "  users ada000000000000 (ada@Example.com)",
         "erased: 1 of _externalAuths, 2 of comments, 1 of posts, 1 of users",
         "Nothing of it is left in the data directory.",
-        "Not looked into, though it is in there: backups",
+        "Not looked into, though it is in there: backups, base/old.bak",
     ] {
         assert!(done.out.lines().any(|said| said == line), "{line} in {}", done.out);
     }

@@ -90,7 +90,10 @@ impl Collection {
         }
         let fields = self.fields.iter().map(|field| Value::Object(define::write(field)));
         out.insert("fields".into(), fields.collect());
-        let visible = self.indexes.iter().filter(|index| !index.internal);
+        // Those on their way too: nobody is to see half of a change.
+        let whole = (!self.pending.builds.is_empty()).then(|| self.whole());
+        let stated = whole.as_ref().map_or(&self.indexes, |whole| &whole.indexes);
+        let visible = stated.iter().filter(|index| !index.internal);
         let statements = visible.map(|index| Value::from(index.statement.as_str()));
         out.insert("indexes".into(), statements.collect());
         out.insert("created".into(), self.created.as_str().into());
