@@ -210,6 +210,7 @@ fn a_stopped_server_keeps_no_command_waiting() {
 
     assert_eq!(done.code, 1, "{done:?}");
     assert!(done.err.contains("does not answer within 5 s: is it stopped"), "{}", done.err);
+    assert!(!done.err.contains("os error"), "{}", done.err);
     server.send(libc::SIGCONT);
     assert_eq!(server.ask("log-level").out, "info\n");
     server.end(libc::SIGTERM);
