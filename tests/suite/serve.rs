@@ -111,7 +111,7 @@ fn says_where_it_serves_and_stops_in_order() {
 #[test]
 fn server_on_a_free_port_is_found_by_its_data_directory() {
     let mut server = Server::start("data");
-    let lines = ["healthcheck", "healthcheck --live", "wait --ready --timeout 5s"];
+    let lines = ["healthcheck", "healthcheck --live", "wait --ready --timeout 5s", "wait"];
 
     let named = lines.map(|line| server.ask(line));
     // Settings that are on no line name it too, but for an address on the line.
@@ -121,6 +121,10 @@ fn server_on_a_free_port_is_found_by_its_data_directory() {
     server.end(libc::SIGTERM);
     let gone = server.ask("wait --timeout 10ms");
 
+    let ends = ["is well\n", "is well\n", "is ready\n", "answers\n"];
+    for (done, end) in named.iter().zip(ends) {
+        assert!(done.out.ends_with(end), "{done:?}");
+    }
     for done in named.into_iter().chain(configured) {
         assert_eq!(done.code, 0, "{done:?}");
         assert!(done.out.starts_with("the server in "), "{done:?}");
