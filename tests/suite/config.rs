@@ -333,6 +333,7 @@ fn help_of_a_command_lists_the_settings_that_concern_it() {
         ("store check", &["--config", "--data"], &["--listen", "--limits-body-bytes"]),
         ("wait", &["--data", "--url", "--listen", "--tls-cert"], &["--public", "--threads"]),
         ("schema apply", &["--data", "--schema-allow-data-loss"], &["--url", "--proxy"]),
+        ("exec", &["--listen", "--schema", "--public"], &["--data", "--store", "--url"]),
         ("serve", &["--data", "--public", "--limits-body-bytes"], &[]),
         ("config check", &["--data", "--public", "--limits-body-bytes"], &[]),
     ] {
