@@ -321,10 +321,16 @@ fn refuse_unknown(found: &mut Found, sources: &Sources) -> Result<()> {
         return Err(Error::Unknown { origin: format!("the variable {name}"), closest });
     }
     if links > 0 {
-        found.notices.push(format!(
-            "{links} variables are Kubernetes service links of a Service called holdall and are \
-             passed over; enableServiceLinks: false keeps them away"
-        ));
+        let links = match links {
+            1 => {
+                "1 variable is a Kubernetes service link of a Service called holdall and is".into()
+            }
+            _ => format!(
+                "{links} variables are Kubernetes service links of a Service called holdall and are"
+            ),
+        };
+        let remedy = "enableServiceLinks: false keeps them away";
+        found.notices.push(format!("{links} passed over; {remedy}"));
     }
     Ok(())
 }

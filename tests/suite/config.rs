@@ -77,6 +77,11 @@ fn bad_settings_are_refused_with_a_remedy_before_anything_is_touched() {
             check().env("ENVIRONMENT", "production").env("DEBUG", "true"),
             "debugging is refused in production",
         ),
+        (
+            "size",
+            check().env("HOLDALL_LIMITS_BODY_BYTES", "0"),
+            "HOLDALL_LIMITS_BODY_BYTES: `0` is too small",
+        ),
         ("origin", check().env("CORS_ORIGINS", "example.org"), "is not an origin"),
         ("flag", check().arg("--listne").arg("x"), "--listen"),
     ];
@@ -313,6 +318,8 @@ fn service_links_of_kubernetes_are_passed_over_with_one_line() {
 
     assert_eq!(done.code, 0, "{}", done.err);
     assert_eq!(done.out.lines().filter(|line| line.contains("service links")).count(), 1);
+    let one = self::check().env("HOLDALL_SERVICE_HOST", "10.96.0.7").run();
+    assert!(format!("{one:?}").contains("1 variable is a Kubernetes service link of"), "{one:?}");
 }
 
 #[test]
