@@ -104,7 +104,7 @@ impl Serve {
             }
             if let Some(directory) = app.directory() {
                 desk = desk.take().filter(Desk::is_found).or_else(|| {
-                    let opened = Desk::open(directory);
+                    let opened = Desk::take_over(directory);
                     let warn = |error: &_| {
                         tracing::warn!(%error, "commands cannot reach this server: {error}");
                     };

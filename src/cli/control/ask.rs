@@ -77,7 +77,7 @@ fn unanswered(directory: &Path, order: &Order, patience: Duration, error: io::Er
 
 /// Connects on a thread of its own: where the queue of a server that is stopped is full, the kernel
 /// would keep us waiting for ever.
-fn connect(directory: &Path, patience: Duration) -> io::Result<UnixStream> {
+pub(super) fn connect(directory: &Path, patience: Duration) -> io::Result<UnixStream> {
     let socket = Socket::of(directory)?;
     let (tell, told) = mpsc::channel();
     thread::spawn(move || tell.send(UnixStream::connect(&socket.path)));
