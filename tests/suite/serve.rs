@@ -172,6 +172,23 @@ fn log_level_of_a_running_server_changes() {
 }
 
 #[test]
+fn server_without_its_socket_is_named() {
+    let mut server = Server::start("data");
+    std::fs::remove_file(server.data.join("control.sock")).unwrap();
+
+    let lines = ["healthcheck", "wait --timeout 10ms", "log-level"];
+    let asked = lines.map(|line| server.ask(line));
+    let pid = server.child.as_ref().unwrap().id();
+    server.end(libc::SIGTERM);
+
+    for done in asked {
+        assert_eq!(done.code, 1, "{done:?}");
+        assert!(done.err.contains(&format!("process {pid} holds ")), "{done:?}");
+        assert!(done.err.contains("a restart brings it back"), "{done:?}");
+    }
+}
+
+#[test]
 fn server_that_opens_its_store_lives_and_is_not_ready() {
     let mut server = Server::start("data");
     server.end(libc::SIGTERM);
