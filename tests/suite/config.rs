@@ -67,6 +67,11 @@ fn bad_settings_are_refused_with_a_remedy_before_anything_is_touched() {
             "HOLDALL_INSTANCE_SECRET_FILE: cannot read",
         ),
         (
+            "endless secret file",
+            check().env("HOLDALL_INSTANCE_SECRET_FILE", "/dev/zero"),
+            "HOLDALL_INSTANCE_SECRET_FILE: cannot read /dev/zero: it is larger than 64 KiB",
+        ),
+        (
             "secret in the file",
             check().file("holdall.toml", "instance_secret = \"canary-canary\""),
             "secrets have no place in this file",
@@ -331,6 +336,20 @@ fn secrets_come_from_files_without_their_last_newline() {
         .run();
 
     assert!(shown(&done, "instance_secret").starts_with("*** instance_secret in "), "{done:?}");
+}
+
+#[test]
+fn a_secret_may_come_from_a_fifo_that_gives_it_once() {
+    let show = Holdall::new("config show").env("HOLDALL_INSTANCE_SECRET_FILE", "key");
+    let (mut command, home) = show.into_command();
+    let key = home.path().join("key");
+    assert!(std::process::Command::new("mkfifo").arg(&key).status().unwrap().success());
+    let writer = std::thread::spawn(|| std::fs::write(key, "9f2c4b7ad01e56883f1b2a97c4d5e6f7\n"));
+
+    let done = Done::of(command.output().expect("the binary runs"));
+
+    assert_eq!(shown(&done, "instance_secret"), "*** HOLDALL_INSTANCE_SECRET_FILE");
+    writer.join().unwrap().unwrap();
 }
 
 #[test]
