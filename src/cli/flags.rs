@@ -108,6 +108,14 @@ pub fn show_only(settings: &[&str], command: Command) -> Command {
     command.mut_args(shown).mut_subcommands(|inner| show_only(settings, inner))
 }
 
+/// Leaves `settings`, by key, out of the help of `command`.
+pub fn hide(settings: &[&str], command: Command) -> Command {
+    command.mut_args(|arg| match settings.contains(&arg.get_id().as_str()) {
+        true => arg.hide(true),
+        false => arg,
+    })
+}
+
 fn arg(setting: &'static Setting) -> Option<Arg> {
     let default = match setting.default {
         "" => String::new(),

@@ -27,7 +27,7 @@ impl LogLevel {
         let data = self.flags.load_with_data()?.data;
         match control::ask(&data, &Order::LogLevel { level: self.level })? {
             Some(words) => Ok(writeln!(out, "{words}")?),
-            None => Err(Failure::failed(format!("no server runs in {}", data.display()))),
+            None => Err(Failure::failed(control::why_nobody(&data))),
         }
     }
 }

@@ -75,6 +75,11 @@ const CONCERNS: [(&str, &[&str]); 9] = [
     ("wait", &["data", "url", "listen", "tls", "tls_cert", "tls_key"]),
 ];
 
+/// What `exec` refuses or decides itself, and what only matters to a server that others reach or that
+/// ends in order.
+const NOT_OF_EXEC: [&str; 6] =
+    ["data", "store", "url", "metrics.listen", "shutdown.delay", "shutdown.deadline"];
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server.
@@ -210,6 +215,9 @@ fn is_close(said: Option<&ContextValue>, meant: Option<&ContextValue>) -> bool {
 /// All commands, each with the settings that concern it.
 fn command() -> clap::Command {
     Cli::command().mut_subcommands(|command| {
+        if command.get_name() == "exec" {
+            return flags::hide(&NOT_OF_EXEC, command);
+        }
         let concern = CONCERNS.iter().find(|(name, _)| *name == command.get_name());
         match concern {
             Some((_, settings)) => flags::show_only(settings, command),

@@ -1,6 +1,5 @@
 //! How a command gets a password: from a file, from a person, or from a pipe; never from the line.
 
-use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -10,9 +9,7 @@ use anyhow::Context;
 use crate::cli::Result;
 use crate::cli::failure::Failure;
 use crate::config::secret::Secret;
-
-/// Most bytes that are read from a file: it is a password, not a disk image.
-const FILE_MAX: u64 = 4096;
+use crate::config::secret_file;
 
 /// Reads a password from `file`; without one asks the person at the terminal twice, or takes the
 /// first line of standard input.
@@ -29,14 +26,10 @@ pub fn read(file: Option<&Path>) -> Result<Secret> {
 }
 
 fn from_file(file: &Path) -> Result<Secret> {
-    let read = || -> anyhow::Result<Secret> {
-        let length = fs::metadata(file)?.len();
-        anyhow::ensure!(length <= FILE_MAX, "it is larger than {FILE_MAX} bytes");
-        let text = fs::read_to_string(file)?;
-        Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
-    };
-    let read = read().with_context(|| format!("cannot read the password in {}", file.display()));
-    read.map_err(Failure::Refused)
+    let read = secret_file::read(file);
+    let read = read.with_context(|| format!("cannot read the password in {}", file.display()));
+    let text = read.map_err(Failure::Refused)?;
+    Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
 }
 
 fn from_line(input: &mut dyn BufRead) -> Result<Secret> {

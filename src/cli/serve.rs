@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use clap::Args;
@@ -92,7 +92,16 @@ impl Serve {
             metrics: metrics_address.map(|address| format!("{}/metrics", url(address, false))),
         };
         let options = options(config);
-        let mut desk = early_desk(config);
+        let desk = Arc::new(Mutex::new(early_desk(config)));
+        let leave = {
+            let (desk, ready_file) = (desk.clone(), self.ready_file.clone());
+            move || {
+                drop(desk.lock().unwrap_or_else(PoisonError::into_inner).take());
+                if let Some(path) = &ready_file {
+                    remove_ready_file(path);
+                }
+            }
+        };
         let opened = |app: &App| {
             if let Some(listener) = metrics {
                 let served = serve::run_metrics(listener, app.clone(), std::future::pending());
@@ -102,16 +111,17 @@ impl Serve {
                     }
                 });
             }
+            let mut desk = desk.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(directory) = app.directory() {
-                desk = desk.take().filter(Desk::is_found).or_else(|| {
-                    let opened = Desk::open(directory);
+                *desk = desk.take().filter(Desk::is_found).or_else(|| {
+                    let opened = Desk::take_over(directory);
                     let warn = |error: &_| {
                         tracing::warn!(%error, "commands cannot reach this server: {error}");
                     };
                     opened.inspect_err(warn).ok()
                 });
             }
-            if let Some(desk) = &desk {
+            if let Some(desk) = &*desk {
                 desk.lead_to(app);
             }
             announce(config, &addresses);
@@ -125,13 +135,10 @@ impl Serve {
         let door = Door::with_tls(listener, tls);
         let settings = config.clone();
         let open = move || open(options, &settings);
-        serve::run_opening(door, limits, progress, open, opened, stop.asked())
+        serve::run_opening(door, limits, progress, open, opened, stop.asked(leave.clone()))
             .await
             .map_err(why_not_opened)?;
-        drop(desk);
-        if let Some(path) = &self.ready_file {
-            remove_ready_file(path);
-        }
+        leave();
         tracing::info!("stopped");
         Ok(())
     }

@@ -31,14 +31,19 @@ impl Stop {
         Ok(Self(caught.collect::<io::Result<_>>()?))
     }
 
-    /// Returns when the server is to stop. Whoever asks a second time has no more patience.
-    pub async fn asked(&mut self) {
+    /// Returns when the server is to stop. Whoever asks a second time has no more patience, but for
+    /// `leave`, which takes the server's traces away.
+    pub async fn asked(&mut self, leave: impl FnOnce() + Send + 'static) {
         self.next().await;
         tracing::info!("stopping: finishing what is under way; a second signal ends at once");
         let mut rest = Self(std::mem::take(&mut self.0));
         // Of a terminal that goes away, both kernel and shell may tell.
         rest.0.retain(|(number, _)| *number != libc::SIGHUP);
-        tokio::spawn(async move { process::exit(128 + rest.next().await) });
+        tokio::spawn(async move {
+            let number = rest.next().await;
+            leave();
+            process::exit(128 + number)
+        });
     }
 
     async fn next(&mut self) -> i32 {

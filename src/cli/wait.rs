@@ -35,17 +35,20 @@ pub struct Wait {
 impl Wait {
     pub fn run(&self, out: &mut dyn Write) -> Result {
         let server = Server::of(&self.flags, self.insecure)?;
-        let probe = if self.ready { Probe::Ready } else { Probe::Live };
+        let (probe, state, lack) = match self.ready {
+            true => (Probe::Ready, "is ready", "not ready"),
+            false => (Probe::Live, "answers", "no answer"),
+        };
         let begun = Instant::now();
         loop {
             let left = self.timeout.saturating_sub(begun.elapsed()).min(LOOK);
             let last = match server.look(probe, left.max(PAUSE)) {
-                Ok(who) => return Ok(writeln!(out, "{who} is ready")?),
+                Ok(who) => return Ok(writeln!(out, "{who} {state}")?),
                 Err(last) => last,
             };
             if begun.elapsed() + PAUSE >= self.timeout {
                 let waited = begun.elapsed().as_secs_f32();
-                let words = format!("not ready after {waited:.1} s: {last:#}");
+                let words = format!("{lack} after {waited:.1} s: {last:#}");
                 return Err(Failure::failed(words));
             }
             thread::sleep(PAUSE);

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::config::closest::closest;
 use crate::config::secret::Secret;
+use crate::config::secret_file;
 use crate::config::settings::{self, Kind, SETTINGS, Setting};
 use crate::config::{Error, Result, file, legacy, parse, strength};
 
@@ -103,9 +103,11 @@ pub fn parse_at<T>(
 
 pub fn gather(sources: &Sources) -> Result<Found> {
     let mut found = Found { working: sources.working.clone(), ..Found::default() };
-    // The data directory decides where the file is, so it is looked up twice.
+    // The data directory decides where the file is, so it is looked up twice. Secrets are not: a FIFO
+    // gives its own once.
     let mut ahead = Found::default();
-    add_variables(&mut ahead, sources)?;
+    refuse_unknown(&mut ahead, sources)?;
+    add_settings(&mut ahead, sources, |kind| kind != Kind::Secret)?;
     add_flags(&mut ahead, sources);
     let container = ahead.parsed("dockerized", parse::switch)?.unwrap_or(false);
     let data = ahead.text("data").map_or(default_data(container), |(data, _)| data);
@@ -174,16 +176,7 @@ fn add_flags(found: &mut Found, sources: &Sources) {
 
 fn add_variables(found: &mut Found, sources: &Sources) -> Result<()> {
     refuse_unknown(found, sources)?;
-    for setting in SETTINGS {
-        let own = setting.variable();
-        // The legacy name first, so that ours lays itself over it.
-        for name in setting.legacy.iter().copied().chain([own.as_str()]) {
-            match setting.kind {
-                Kind::Secret => add_secret(found, sources, setting, name)?,
-                Kind::Plain | Kind::Switch => add_plain(found, sources, setting, name)?,
-            }
-        }
-    }
+    add_settings(found, sources, |_| true)?;
     for name in ["APP_PORT", "PORT"] {
         match variable(sources, name)? {
             Some(value) if legacy::is_link_value(&value) => found
@@ -204,6 +197,20 @@ fn add_variables(found: &mut Found, sources: &Sources) -> Result<()> {
         found
             .notices
             .push(format!("passed over, they mean nothing here: {}", meaningless.join(", ")));
+    }
+    Ok(())
+}
+
+fn add_settings(found: &mut Found, sources: &Sources, is_wanted: fn(Kind) -> bool) -> Result<()> {
+    for setting in SETTINGS.iter().filter(|setting| is_wanted(setting.kind)) {
+        let own = setting.variable();
+        // The legacy name first, so that ours lays itself over it.
+        for name in setting.legacy.iter().copied().chain([own.as_str()]) {
+            match setting.kind {
+                Kind::Secret => add_secret(found, sources, setting, name)?,
+                Kind::Plain | Kind::Switch => add_plain(found, sources, setting, name)?,
+            }
+        }
     }
     Ok(())
 }
@@ -265,21 +272,21 @@ fn is_dev(sources: &Sources) -> bool {
 
 /// One newline at the end belongs to the editor, not to the secret.
 fn read_secret(path: &Path, origin: &Origin) -> Result<Secret> {
-    let mut bytes = fs::read(path).map_err(|error| Error::Invalid {
+    let mut text = secret_file::read(path).map_err(|error| Error::Invalid {
         origin: origin.clone(),
         problem: format!("cannot read {}: {error}", path.display()),
     })?;
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
+    if text.ends_with('\n') {
+        text.pop();
     }
-    if bytes.last() == Some(&b'\r') {
-        bytes.pop();
+    if text.ends_with('\r') {
+        text.pop();
     }
-    if bytes.is_empty() {
+    if text.is_empty() {
         let problem = format!("{} is empty", path.display());
         return Err(Error::Invalid { origin: origin.clone(), problem });
     }
-    Ok(Secret::new(bytes))
+    Ok(Secret::new(text))
 }
 
 /// An empty variable counts as unset, as in most of a ConfigMap's templates.
@@ -321,10 +328,16 @@ fn refuse_unknown(found: &mut Found, sources: &Sources) -> Result<()> {
         return Err(Error::Unknown { origin: format!("the variable {name}"), closest });
     }
     if links > 0 {
-        found.notices.push(format!(
-            "{links} variables are Kubernetes service links of a Service called holdall and are \
-             passed over; enableServiceLinks: false keeps them away"
-        ));
+        let links = match links {
+            1 => {
+                "1 variable is a Kubernetes service link of a Service called holdall and is".into()
+            }
+            _ => format!(
+                "{links} variables are Kubernetes service links of a Service called holdall and are"
+            ),
+        };
+        let remedy = "enableServiceLinks: false keeps them away";
+        found.notices.push(format!("{links} passed over; {remedy}"));
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ mod parse;
 pub mod reference;
 mod resolve;
 pub mod secret;
+pub mod secret_file;
 pub mod settings;
 mod strength;
 

@@ -137,9 +137,11 @@ pub fn size(text: &str) -> Parsed<usize> {
         _ => 0,
     };
     let number = number.parse::<usize>().ok().filter(|_| unit_bytes > 0);
+    if number == Some(0) {
+        return Err(format!("`{text}` is too small; give it some bytes, such as 64KiB"));
+    }
     number
         .and_then(|number| number.checked_mul(unit_bytes))
-        .filter(|bytes| *bytes > 0)
         .ok_or_else(|| format!("`{text}` is not a size such as 32MiB or 64KiB"))
 }
 

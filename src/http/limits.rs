@@ -13,8 +13,8 @@ use crate::telemetry::trip;
 
 const ONE_HOST: &str = "A request names its host in one `Host` line.";
 
-/// Says how a request is refused for its head, if it is: for its size, or for naming no host or two,
-/// of which a proxy before us may have believed the other.
+/// Says how a request is refused for its head, if it is: for its size, or for naming no host, two,
+/// or what can be read as two: a proxy before us may have believed the other.
 pub(super) fn refusal_of_head<B>(request: &Request<B>, limits: &Limits) -> Option<Envelope> {
     let url_bytes = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
     if url_bytes > limits.url_bytes {
@@ -28,9 +28,21 @@ pub(super) fn refusal_of_head<B>(request: &Request<B>, limits: &Limits) -> Optio
         return Some(Envelope::of_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
     }
     let mut hosts = request.headers().get_all(HOST).iter();
-    let is_missing = hosts.next().is_none() && request.version() == Version::HTTP_11;
-    (is_missing || hosts.next().is_some())
+    let is_amiss = match hosts.next() {
+        Some(host) => !host.as_bytes().iter().copied().all(is_of_host),
+        None => request.version() == Version::HTTP_11,
+    };
+    (is_amiss || hosts.next().is_some())
         .then(|| Envelope::of_status(StatusCode::BAD_REQUEST).saying(ONE_HOST))
+}
+
+/// Whether a host and its port may have this byte. Others begin or end something else of an address.
+fn is_of_host(byte: u8) -> bool {
+    let is_other = matches!(
+        byte,
+        0..=b' ' | 0x7f | b',' | b'/' | b'@' | b'?' | b'#' | b'\\' | b'"' | b'<' | b'>'
+    );
+    !is_other
 }
 
 /// Reads a body of at most `max` bytes. A larger one is refused as soon as that shows.

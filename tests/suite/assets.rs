@@ -130,6 +130,14 @@ async fn hashed_files_are_kept_for_good_and_known_ones_not_sent_again() {
         assert_eq!((again.status, again.bytes.len()), (304, 0), "{known}");
         assert_eq!(again.header("etag"), etag);
     }
+    for encoding in ["identity", "gzip"] {
+        let guest = || house.guest().with("accept-encoding", encoding);
+        let whole = guest().get("/assets/app-B3xk2Lq9.js").await;
+        let guest = guest().with("if-none-match", whole.header("etag"));
+        let head = guest.send(Method::HEAD, "/assets/app-B3xk2Lq9.js", Default::default()).await;
+        assert_eq!((head.status, head.bytes.len()), (304, 0), "{encoding}");
+        assert_eq!(head.header("content-length"), whole.header("content-length"), "{encoding}");
+    }
     let other = house.guest().with("if-none-match", "\"x\"").get("/assets/app-B3xk2Lq9.js").await;
     assert_eq!((other.status, other.bytes), (200, first.bytes));
 }

@@ -67,6 +67,11 @@ fn bad_settings_are_refused_with_a_remedy_before_anything_is_touched() {
             "HOLDALL_INSTANCE_SECRET_FILE: cannot read",
         ),
         (
+            "endless secret file",
+            check().env("HOLDALL_INSTANCE_SECRET_FILE", "/dev/zero"),
+            "HOLDALL_INSTANCE_SECRET_FILE: cannot read /dev/zero: it is larger than 64 KiB",
+        ),
+        (
             "secret in the file",
             check().file("holdall.toml", "instance_secret = \"canary-canary\""),
             "secrets have no place in this file",
@@ -76,6 +81,11 @@ fn bad_settings_are_refused_with_a_remedy_before_anything_is_touched() {
             "debug in production",
             check().env("ENVIRONMENT", "production").env("DEBUG", "true"),
             "debugging is refused in production",
+        ),
+        (
+            "size",
+            check().env("HOLDALL_LIMITS_BODY_BYTES", "0"),
+            "HOLDALL_LIMITS_BODY_BYTES: `0` is too small",
         ),
         ("origin", check().env("CORS_ORIGINS", "example.org"), "is not an origin"),
         ("flag", check().arg("--listne").arg("x"), "--listen"),
@@ -313,6 +323,8 @@ fn service_links_of_kubernetes_are_passed_over_with_one_line() {
 
     assert_eq!(done.code, 0, "{}", done.err);
     assert_eq!(done.out.lines().filter(|line| line.contains("service links")).count(), 1);
+    let one = self::check().env("HOLDALL_SERVICE_HOST", "10.96.0.7").run();
+    assert!(format!("{one:?}").contains("1 variable is a Kubernetes service link of"), "{one:?}");
 }
 
 #[test]
@@ -327,12 +339,27 @@ fn secrets_come_from_files_without_their_last_newline() {
 }
 
 #[test]
+fn a_secret_may_come_from_a_fifo_that_gives_it_once() {
+    let show = Holdall::new("config show").env("HOLDALL_INSTANCE_SECRET_FILE", "key");
+    let (mut command, home) = show.into_command();
+    let key = home.path().join("key");
+    assert!(std::process::Command::new("mkfifo").arg(&key).status().unwrap().success());
+    let writer = std::thread::spawn(|| std::fs::write(key, "9f2c4b7ad01e56883f1b2a97c4d5e6f7\n"));
+
+    let done = Done::of(command.output().expect("the binary runs"));
+
+    assert_eq!(shown(&done, "instance_secret"), "*** HOLDALL_INSTANCE_SECRET_FILE");
+    writer.join().unwrap().unwrap();
+}
+
+#[test]
 fn help_of_a_command_lists_the_settings_that_concern_it() {
     for (command, shown, hidden) in [
         ("log-level", &["--config", "--data"][..], &["--listen", "--url", "--public"][..]),
         ("store check", &["--config", "--data"], &["--listen", "--limits-body-bytes"]),
         ("wait", &["--data", "--url", "--listen", "--tls-cert"], &["--public", "--threads"]),
         ("schema apply", &["--data", "--schema-allow-data-loss"], &["--url", "--proxy"]),
+        ("exec", &["--listen", "--schema", "--public"], &["--data", "--store", "--url"]),
         ("serve", &["--data", "--public", "--limits-body-bytes"], &[]),
         ("config check", &["--data", "--public", "--limits-body-bytes"], &[]),
     ] {

@@ -111,7 +111,7 @@ fn says_where_it_serves_and_stops_in_order() {
 #[test]
 fn server_on_a_free_port_is_found_by_its_data_directory() {
     let mut server = Server::start("data");
-    let lines = ["healthcheck", "healthcheck --live", "wait --ready --timeout 5s"];
+    let lines = ["healthcheck", "healthcheck --live", "wait --ready --timeout 5s", "wait"];
 
     let named = lines.map(|line| server.ask(line));
     // Settings that are on no line name it too, but for an address on the line.
@@ -121,6 +121,10 @@ fn server_on_a_free_port_is_found_by_its_data_directory() {
     server.end(libc::SIGTERM);
     let gone = server.ask("wait --timeout 10ms");
 
+    let ends = ["is well\n", "is well\n", "is ready\n", "answers\n"];
+    for (done, end) in named.iter().zip(ends) {
+        assert!(done.out.ends_with(end), "{done:?}");
+    }
     for done in named.into_iter().chain(configured) {
         assert_eq!(done.code, 0, "{done:?}");
         assert!(done.out.starts_with("the server in "), "{done:?}");
@@ -183,6 +187,23 @@ fn log_level_of_a_running_server_changes() {
 }
 
 #[test]
+fn server_without_its_socket_is_named() {
+    let mut server = Server::start("data");
+    std::fs::remove_file(server.data.join("control.sock")).unwrap();
+
+    let lines = ["healthcheck", "wait --timeout 10ms", "log-level"];
+    let asked = lines.map(|line| server.ask(line));
+    let pid = server.child.as_ref().unwrap().id();
+    server.end(libc::SIGTERM);
+
+    for done in asked {
+        assert_eq!(done.code, 1, "{done:?}");
+        assert!(done.err.contains(&format!("process {pid} holds ")), "{done:?}");
+        assert!(done.err.contains("a restart brings it back"), "{done:?}");
+    }
+}
+
+#[test]
 fn server_that_opens_its_store_lives_and_is_not_ready() {
     let mut server = Server::start("data");
     server.end(libc::SIGTERM);
@@ -225,6 +246,7 @@ fn a_stopped_server_keeps_no_command_waiting() {
 
     assert_eq!(done.code, 1, "{done:?}");
     assert!(done.err.contains("does not answer within 5 s: is it stopped"), "{}", done.err);
+    assert!(!done.err.contains("os error"), "{}", done.err);
     server.send(libc::SIGCONT);
     assert_eq!(server.ask("log-level").out, "info\n");
     server.end(libc::SIGTERM);

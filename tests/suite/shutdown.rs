@@ -106,7 +106,7 @@ fn signal(child: &Child, number: i32) {
 #[test]
 fn first_signal_asks_and_the_second_orders() {
     use std::io::Write;
-    let (mut child, address, _home) = start();
+    let (mut child, address, home) = start();
     let mut stream = std::net::TcpStream::connect(&address).unwrap();
     stream.write_all(HALF).unwrap();
     signal(&child, libc::SIGTERM);
@@ -118,6 +118,7 @@ fn first_signal_asks_and_the_second_orders() {
     signal(&child, libc::SIGQUIT);
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(128 + libc::SIGQUIT));
+    assert!(!home.path().join("ready").exists(), "nobody is ready any more");
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl Server {
         }
         let Some(url) = &self.url else {
             let data = self.data.as_deref().unwrap_or(Path::new("."));
-            bail!("no server runs in {}", data.display());
+            bail!(control::why_nobody(data));
         };
         let asked = match status(url, probe.path(), &self.trust, patience) {
             Ok(200) => Ok(()),

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde_json::Value;
@@ -14,13 +15,16 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime::Handle;
 
 use crate::app::{App, Condition};
-use crate::cli::control::{Answer, LINE_MAX_BYTES, NAME, Order, Socket};
+use crate::cli::control::{Answer, LINE_MAX_BYTES, NAME, Order, Socket, ask};
 use crate::cli::failure::Failure;
 use crate::cli::{Result, admin, erase, keys, log_level, schema};
 use crate::config::secret::Secret;
 
 /// A command says its order at once; who does not is not one.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A server that has given its lock away is about to end.
+const LEAVING: Duration = Duration::from_millis(500);
 
 /// Where commands are listened to: at first without an app, when there is little that can be done.
 pub struct Desk {
@@ -30,14 +34,11 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Listens in `directory` as long as the runtime runs. No other process may serve there.
+    /// Listens in `directory` as long as the runtime runs. No other process may serve there:
+    /// `AlreadyExists` where one listens, or where something else has the socket's name.
     pub fn open(directory: &Path) -> io::Result<Self> {
         let path = directory.join(NAME);
-        // What a killed server left.
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        make_room(directory, &path)?;
         let socket = Socket::of(directory)?;
         let listener = UnixListener::bind(&socket.path)?;
         fs::set_permissions(&socket.path, fs::Permissions::from_mode(0o600))?;
@@ -58,6 +59,22 @@ impl Desk {
         Ok(Self { socket: path, inode, app })
     }
 
+    /// The same for the process that just got the directory's lock: the one before may be about to
+    /// take its socket away.
+    pub fn take_over(directory: &Path) -> io::Result<Self> {
+        let begun = Instant::now();
+        loop {
+            match Self::open(directory) {
+                Err(error)
+                    if error.kind() == ErrorKind::AlreadyExists && begun.elapsed() < LEAVING =>
+                {
+                    thread::sleep(LEAVING / 20);
+                }
+                opened => return opened,
+            }
+        }
+    }
+
     /// From now on everything can be done.
     pub fn lead_to(&self, app: &App) {
         let _ = self.app.set(app.clone());
@@ -76,6 +93,22 @@ impl Drop for Desk {
             let _ = fs::remove_file(&self.socket);
         }
     }
+}
+
+/// Removes the socket that a killed server left. Anything else is somebody's, and stays.
+fn make_room(directory: &Path, path: &Path) -> io::Result<()> {
+    let found = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    let is_refused = |error: &io::Error| error.kind() == ErrorKind::ConnectionRefused;
+    if found.file_type().is_socket()
+        && ask::connect(directory, LEAVING).is_err_and(|error| is_refused(&error))
+    {
+        return fs::remove_file(path);
+    }
+    let words = format!("{} is there already, and no dead socket", path.display());
+    Err(io::Error::new(ErrorKind::AlreadyExists, words))
 }
 
 async fn serve(mut stream: UnixStream, app: Arc<OnceLock<App>>) {
@@ -174,5 +207,24 @@ mod tests {
         });
         let told: Vec<_> = checks.as_object().unwrap().iter().filter_map(failed).collect();
         assert_eq!(told, ["database: the store does not answer"]);
+    }
+
+    #[tokio::test]
+    async fn only_a_socket_without_a_listener_makes_room() {
+        let home = tempfile::tempdir().unwrap();
+        let name = home.path().join(NAME);
+        let refused = || Desk::open(home.path()).err().map(|error| error.kind());
+
+        fs::write(&name, "mine").unwrap();
+        assert_eq!(refused(), Some(ErrorKind::AlreadyExists));
+        assert_eq!(fs::read(&name).unwrap(), b"mine");
+        fs::remove_file(&name).unwrap();
+        let other = std::os::unix::net::UnixListener::bind(&name).unwrap();
+        assert_eq!(refused(), Some(ErrorKind::AlreadyExists));
+        drop(other);
+        let desk = Desk::open(home.path()).unwrap();
+        assert!(desk.is_found());
+        drop(desk);
+        assert!(!name.exists());
     }
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::store;
 use crate::telemetry::process;
 
 mod ask;
@@ -72,6 +73,19 @@ enum Answer {
     Failed(String),
     /// Nothing was touched.
     Refused(String),
+}
+
+/// Why no order reaches anybody in `directory`.
+pub fn why_nobody(directory: &Path) -> String {
+    let place = directory.display();
+    let holder = match store::directory::holder(directory) {
+        None => return format!("no server runs in {place}"),
+        Some(0) => "a process".to_owned(),
+        Some(process) => format!("process {process}"),
+    };
+    format!(
+        "{holder} holds {place}, but its {NAME} is gone; if it is a server, a restart brings it back"
+    )
 }
 
 /// A name of the socket that is short enough, and what keeps that name good.

@@ -40,13 +40,18 @@ pub(super) async fn answer(method: &Method, headers: &HeaderMap, file: &File) ->
         Some(_) => (&file.plain, None),
         None => file.form(accepted(headers)).await,
     };
+    let len = form.body.len();
     if is_another_wanted(headers, &form.etag) {
         return Envelope::of_status(StatusCode::PRECONDITION_FAILED).into_response();
     }
     if is_known(headers, &form.etag) {
-        return describe(StatusCode::NOT_MODIFIED, file, form, None).into_response();
+        let mut response = describe(StatusCode::NOT_MODIFIED, file, form, None);
+        // Of an answer to HEAD without a length, the router says that it is 0.
+        if method == Method::HEAD {
+            response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(len));
+        }
+        return response;
     }
-    let len = form.body.len();
     let wanted = match range {
         Some(value) if if_range_holds(headers, &form.etag) => part(value, len),
         Some(_) | None => Part::Whole,

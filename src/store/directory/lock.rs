@@ -74,11 +74,14 @@ fn try_lock(file: &File, kind: libc::c_int) -> io::Result<bool> {
     }
 }
 
-/// The process that LOCK names; where somebody deleted it, the one that the kernel names.
+/// The process that the kernel names. What is written in LOCK may be a number that is another
+/// process's here, as between two containers, so it counts only where the kernel names nobody.
 fn owner(path: &Path) -> Option<u32> {
-    let written = fs::read_to_string(path.join("LOCK")).ok();
-    let written = written.and_then(|text| text.trim().parse().ok());
-    written.or_else(|| process::holder_of_lock(&fs::metadata(path).ok()?))
+    let lock = path.join("LOCK");
+    let named = |path: &Path| process::holder_of_lock(&fs::metadata(path).ok()?);
+    let written = || fs::read_to_string(&lock).ok()?.trim().parse().ok();
+    // LOCK first: we may have the directory ourselves, where an old version has nothing but LOCK.
+    named(&lock).or_else(|| named(path)).or_else(written)
 }
 
 #[cfg(test)]
@@ -103,6 +106,19 @@ mod tests {
         drop(first);
         assert_eq!(holder(home.path()), None);
         open(home.path()).unwrap();
+    }
+
+    #[test]
+    fn what_the_kernel_says_counts_more_than_what_is_written() {
+        let home = tempfile::tempdir().unwrap();
+        let first = open(home.path()).unwrap();
+        let lock = home.path().join("LOCK");
+        fs::write(&lock, "1\n").unwrap();
+        // A file system may hide its device from the kernel's list.
+        let named = process::holder_of_lock(&fs::metadata(&lock).unwrap());
+        assert!(named.is_none_or(|named| named == std::process::id()));
+        assert_eq!(holder(home.path()), named.or(Some(1)));
+        drop(first);
     }
 
     #[test]
