@@ -26,7 +26,7 @@ pub fn read(file: Option<&Path>) -> Result<Secret> {
 }
 
 fn from_file(file: &Path) -> Result<Secret> {
-    let read = secret_file::read(file);
+    let read = secret_file::read_text(file);
     let read = read.with_context(|| format!("cannot read the password in {}", file.display()));
     let text = read.map_err(Failure::Refused)?;
     Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))

@@ -151,7 +151,7 @@ fn add_file(found: &mut Found, path: &Path) -> Result<()> {
             (None, Some(setting)) => {
                 let origin = Origin::File { path: path.to_owned(), key: setting.key };
                 let beside = path.parent().unwrap_or(Path::new(".")).join(&text);
-                let secret = read_secret(&beside, &origin)?;
+                let secret = read_secret(&beside, setting, &origin)?;
                 found.secrets.insert(setting.key, (secret, origin));
             }
             (None, None) => {
@@ -247,7 +247,7 @@ fn add_secret(
         (Some(value), None) => (Secret::new(value), Origin::Variable(name.to_owned())),
         (None, Some(path)) => {
             let origin = Origin::Variable(twin);
-            (read_secret(&sources.working.join(path), &origin)?, origin)
+            (read_secret(&sources.working.join(path), setting, &origin)?, origin)
         }
         (None, None) => return Ok(()),
     };
@@ -270,23 +270,28 @@ fn is_dev(sources: &Sources) -> bool {
     name.is_none_or(|name| parse::environment(name) == Ok(crate::config::Environment::Dev))
 }
 
-/// One newline at the end belongs to the editor, not to the secret.
-fn read_secret(path: &Path, origin: &Origin) -> Result<Secret> {
-    let mut text = secret_file::read(path).map_err(|error| Error::Invalid {
+/// One newline at the end belongs to the editor, not to the secret. Of all secrets only the
+/// instance's may be any bytes.
+fn read_secret(path: &Path, setting: &Setting, origin: &Origin) -> Result<Secret> {
+    let read = match setting.key {
+        "instance_secret" => secret_file::read(path),
+        _ => secret_file::read_text(path).map(String::into_bytes),
+    };
+    let mut bytes = read.map_err(|error| Error::Invalid {
         origin: origin.clone(),
         problem: format!("cannot read {}: {error}", path.display()),
     })?;
-    if text.ends_with('\n') {
-        text.pop();
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
     }
-    if text.ends_with('\r') {
-        text.pop();
+    if bytes.last() == Some(&b'\r') {
+        bytes.pop();
     }
-    if text.is_empty() {
+    if bytes.is_empty() {
         let problem = format!("{} is empty", path.display());
         return Err(Error::Invalid { origin: origin.clone(), problem });
     }
-    Ok(Secret::new(text))
+    Ok(Secret::new(bytes))
 }
 
 /// An empty variable counts as unset, as in most of a ConfigMap's templates.

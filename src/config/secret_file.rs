@@ -13,8 +13,14 @@ const MAX_BYTES: u64 = 64 << 10;
 /// wait for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Returns the text that is in the file; the error does not name it.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let not_text = |_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8 text");
+    String::from_utf8(read(path)?).map_err(not_text)
+}
+
 /// Returns all that is in the file; the error does not name it.
-pub fn read(path: &Path) -> io::Result<String> {
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let (tell, told) = mpsc::channel();
     let path = path.to_owned();
     // Opening a FIFO can be neither interrupted nor timed. A thread that waits in vain ends with us.
@@ -25,15 +31,14 @@ pub fn read(path: &Path) -> io::Result<String> {
     })
 }
 
-fn read_all(path: &Path) -> io::Result<String> {
+fn read_all(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
         let words = format!("it is larger than {} KiB", MAX_BYTES >> 10);
         return Err(io::Error::new(ErrorKind::FileTooLarge, words));
     }
-    let not_text = |_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8 text");
-    String::from_utf8(bytes).map_err(not_text)
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -44,7 +49,7 @@ mod tests {
     use super::*;
 
     fn refusal(path: &Path) -> ErrorKind {
-        read(path).unwrap_err().kind()
+        read_text(path).unwrap_err().kind()
     }
 
     #[test]
@@ -55,6 +60,7 @@ mod tests {
         assert_eq!(refusal(&key), ErrorKind::NotFound);
         fs::write(&key, [0xff, 0xfe]).unwrap();
         assert_eq!(refusal(&key), ErrorKind::InvalidData);
+        assert_eq!(read(&key).unwrap(), [0xff, 0xfe]);
         fs::write(&key, "a".repeat(64 << 10)).unwrap();
         assert_eq!(read(&key).unwrap().len(), 64 << 10);
     }
@@ -68,7 +74,7 @@ mod tests {
             let fifo = fifo.clone();
             move || fs::write(fifo, "tr0ub4dor")
         });
-        assert_eq!(read(&fifo).unwrap(), "tr0ub4dor");
+        assert_eq!(read_text(&fifo).unwrap(), "tr0ub4dor");
         writer.join().unwrap().unwrap();
         assert_eq!(refusal(&fifo), ErrorKind::TimedOut);
     }
