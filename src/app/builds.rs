@@ -1,5 +1,6 @@
 //! Indexes of large collections are made on a thread of their own, whoever waits for them.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -7,9 +8,10 @@ use tokio::sync::oneshot;
 
 use crate::app::App;
 use crate::domain::collections::build::{self, Step};
-use crate::domain::schema::Schema;
+use crate::domain::collections::{self, Ahead};
+use crate::domain::schema::{Collection, Schema};
 use crate::domain::{Error, Problems, Result, indexes};
-use crate::store;
+use crate::store::{self, Tx};
 
 /// Pause after too many conflicts in a row, or while the disk is full.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -26,6 +28,47 @@ impl App {
         let thread = thread::Builder::new().name("indexes".to_owned()).spawn(work);
         thread.map_err(|error| Error::Broken(error.to_string()))?;
         receiver.await.map_err(|_| Error::Broken("making an index panicked".to_owned()))?
+    }
+
+    /// Makes what `begin` begins ahead of `change`, and only then that: if either cannot be, nothing
+    /// of both stays.
+    pub async fn ahead_of<T>(
+        &self,
+        change: impl Future<Output = Result<T>>,
+        begin: impl Fn(&mut Tx) -> Result<Vec<Ahead>> + Send + 'static,
+        refuse: impl Fn(&Collection, Problems) -> Result<()>,
+        now_ms: i64,
+    ) -> Result<T> {
+        let ahead = self.write(begin).await?;
+        let done = match self.arrived(&ahead, refuse).await {
+            Ok(()) => change.await,
+            Err(refusal) => Err(refusal),
+        };
+        if done.is_err() {
+            for Ahead { before, .. } in ahead {
+                if let Err(error) = self.take_back(before, now_ms).await {
+                    tracing::warn!(%error, "an index of a refused change stays: {error}");
+                }
+            }
+        }
+        done
+    }
+
+    async fn arrived(
+        &self,
+        ahead: &[Ahead],
+        refuse: impl Fn(&Collection, Problems) -> Result<()>,
+    ) -> Result<()> {
+        for Ahead { now, .. } in ahead {
+            refuse(now, self.settle_indexes(now.number).await?)?;
+        }
+        Ok(())
+    }
+
+    async fn take_back(&self, before: Arc<Collection>, now_ms: i64) -> Result<()> {
+        let number = before.number;
+        self.write(move |tx| collections::take_back(tx, &before, now_ms)).await?;
+        self.settle_indexes(number).await.map(drop)
     }
 
     /// Makes and drops what all collections have pending, and returns what forbids an index.

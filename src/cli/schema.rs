@@ -16,10 +16,11 @@ use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
 use crate::config::Config;
 use crate::domain::Error;
-use crate::domain::collections;
 use crate::domain::collections::blueprint::{self, Outcome, Plan};
+use crate::domain::collections::{self, Ahead};
 use crate::domain::schema::Schema;
 use crate::domain::typescript;
+use crate::store::Tx;
 
 /// Shown where a plan would lose data.
 const HOW_TO_LOSE: &str = "If that is meant, allow it with --schema-allow-data-loss or \
@@ -164,37 +165,62 @@ pub fn types(app: &App) -> Result<String> {
 }
 
 /// Makes the collections of `app` what `definitions` say, or only finds out what that would change.
-/// Refused as a whole where it would lose data that nobody allowed it to lose.
+/// Refused as a whole where it would lose data that nobody allowed it to lose, or where some records
+/// are alike in a new unique index.
 pub fn apply(app: &App, definitions: &[Definition], may_lose: bool, dry: bool) -> Result<Plan> {
+    let plan = write(app, definitions, may_lose || dry, true)?;
+    if dry {
+        return Ok(plan);
+    }
+    let request = app.operator("schema");
+    let begin = |tx: &mut Tx| blueprint::ahead(tx, &request.caller, definitions, request.now_ms);
+    let ahead = app.store().write(begin).map_err(in_words)?;
+    let done = settle(app)
+        .and_then(|()| write(app, definitions, may_lose, false))
+        .and_then(|plan| settle(app).map(|()| plan));
+    if done.is_err() {
+        for Ahead { before, .. } in &ahead {
+            let take_back = |tx: &mut Tx| collections::take_back(tx, before, request.now_ms);
+            app.store().write(take_back).map_err(in_words)?;
+        }
+        app.settle_all_indexes().map_err(in_words)?;
+    }
+    done
+}
+
+fn settle(app: &App) -> Result {
+    let problems = app.settle_all_indexes().map_err(in_words)?;
+    problems.check("some records are alike in a new unique index").map_err(left_as_it_is)
+}
+
+/// Does what `definitions` say in one transaction, which is given up again if it is a rehearsal.
+fn write(app: &App, definitions: &[Definition], may_lose: bool, rehearse: bool) -> Result<Plan> {
     let request = app.operator("schema");
     let planned = RefCell::new(Plan::default());
     let undone = || Error::Bad("nothing was to be done".to_owned());
     let applied = app.store().write(|tx| {
-        let may_lose = may_lose || dry;
         let outcome = blueprint::apply(tx, &request.caller, definitions, may_lose, request.now_ms)?;
         let lost = matches!(outcome, Outcome::WouldLose(_));
         let (Outcome::Done(plan) | Outcome::WouldLose(plan)) = outcome;
         let losses = plan.losses.join(", ");
         planned.replace(plan);
-        match (lost, dry) {
+        match (lost, rehearse) {
             (true, _) => Err(Error::Bad(format!("{losses}. {HOW_TO_LOSE}"))),
             (false, true) => Err(undone()),
             (false, false) => Ok(()),
         }
     });
     match applied {
-        Ok(()) => {
-            let problems = app.settle_all_indexes().map_err(in_words)?;
-            let refused = "some records are alike in a new unique index, which was dropped again";
-            problems.check(refused).map_err(in_words)?;
+        Ok(()) => Ok(planned.into_inner()),
+        Err(Error::Bad(words)) if rehearse && words == undone().to_string() => {
             Ok(planned.into_inner())
         }
-        Err(Error::Bad(words)) if dry && words == undone().to_string() => Ok(planned.into_inner()),
-        Err(error) => {
-            let cause = in_words(error).into_cause();
-            Err(Failure::Refused(cause.context("the schema was left as it is")))
-        }
+        Err(error) => Err(left_as_it_is(error)),
     }
+}
+
+fn left_as_it_is(error: Error) -> Failure {
+    Failure::Refused(in_words(error).into_cause().context("the schema was left as it is"))
 }
 
 /// Applies the files that the settings name, before anything is served.

@@ -16,6 +16,7 @@ use crate::domain::{Error, Problems, Result};
 use crate::http::body::{Submitted, body_for};
 use crate::http::extract::{Named, Superuser, look, picked};
 use crate::http::records::listing;
+use crate::store::Tx;
 
 /// `GET /api/collections`
 pub(super) async fn list(
@@ -72,14 +73,24 @@ pub(super) async fn update(
 ) -> Result<Response> {
     let changes = body_for(&app, &collection, submitted)?;
     let (caller, now_ms) = (request.caller.clone(), request.now_ms);
-    if changes.contains_key("indexes") {
-        let (caller, collection, changes) = (caller.clone(), collection.clone(), changes.clone());
-        app.rehearse(move |tx| collections::foresee(tx, &caller, &collection, &changes, now_ms))
-            .await?;
-    }
-    let changed = app
-        .write(move |tx| collections::update(tx, &caller, &collection, &changes, now_ms))
-        .await?;
+    let has_indexes = changes.contains_key("indexes");
+    let asked = Arc::new((caller, collection, changes));
+    let change = {
+        let asked = asked.clone();
+        app.write(move |tx| collections::update(tx, &asked.0, &asked.1, &asked.2, now_ms))
+    };
+    let changed = if has_indexes {
+        let wanted = asked.clone();
+        let foresee =
+            move |tx: &mut Tx| collections::foresee(tx, &wanted.0, &wanted.1, &wanted.2, now_ms);
+        app.rehearse(foresee).await?;
+        let begin =
+            move |tx: &mut Tx| collections::update_ahead(tx, &asked.0, &asked.1, &asked.2, now_ms);
+        let refuse = |_: &Collection, problems: Problems| problems.check(collections::NOT_CHANGED);
+        app.ahead_of(change, begin, refuse, now_ms).await?
+    } else {
+        change.await?
+    };
     let changed = settled(&app, &request, changed).await?;
     show(&request, &changed)
 }
@@ -127,13 +138,20 @@ pub(super) async fn import(
 ) -> Result<Response> {
     let definitions = definitions(&body)?;
     let delete_missing = delete_missing(&body)?;
-    let asked = request.clone();
-    let imported = app
-        .write(move |tx| {
-            let Request { caller, now_ms, .. } = &asked;
-            collections::import(tx, caller, &definitions, delete_missing, *now_ms)
-        })
-        .await?;
+    let now_ms = request.now_ms;
+    let asked = Arc::new((request.caller.clone(), definitions));
+    let wanted = asked.clone();
+    let foresee = move |tx: &mut Tx| {
+        collections::foresee_import(tx, &wanted.0, &wanted.1, delete_missing, now_ms)
+    };
+    app.rehearse(foresee).await?;
+    let wanted = asked.clone();
+    let begin = move |tx: &mut Tx| {
+        collections::import_ahead(tx, &wanted.0, &wanted.1, delete_missing, now_ms)
+    };
+    let import =
+        app.write(move |tx| collections::import(tx, &asked.0, &asked.1, delete_missing, now_ms));
+    let imported = app.ahead_of(import, begin, collections::refuse_import, now_ms).await?;
     for collection in imported {
         settled(&app, &request, collection).await?;
     }

@@ -242,6 +242,62 @@ fn two_alike_that_came_while_it_was_made_forbid_a_unique_index() {
     app.store().write(|tx| add(tx, &app, "note 2", 1)).unwrap();
 }
 
+#[tokio::test]
+async fn change_whose_unique_index_cannot_be_has_not_begun() {
+    let app = App::open(Options::default()).unwrap();
+    define(&app);
+    let caller = app.operator("test").caller;
+    let seen = || {
+        let notes = app.glance(|read| collections::find(read, &caller, "notes")).unwrap();
+        (notes.to_json(), notes.fields.clone())
+    };
+    let before = seen();
+    // Renames one field, drops the other, states the index under the new name.
+    let mut fields = before.0["fields"].clone();
+    let list = fields.as_array_mut().unwrap();
+    list.retain(|field| field["name"] != "size");
+    list.iter_mut().find(|field| field["name"] == "title").unwrap()["name"] = json!("heading");
+    let by_heading = "CREATE UNIQUE INDEX `by_heading` ON `notes` (`heading`)";
+    let wanted = object(json!({ "fields": fields, "indexes": [by_heading] }));
+    let attempt = async |alike: bool| {
+        let (by, list) = (caller.clone(), wanted.clone());
+        let change = app.write(move |tx| collections::update(tx, &by, "notes", &list, 0));
+        let (by, list, twin) = (caller.clone(), wanted.clone(), app.clone());
+        let begin = move |tx: &mut _| {
+            let ahead = collections::update_ahead(tx, &by, "notes", &list, 0)?;
+            assert_eq!(ahead.len(), 1);
+            if alike {
+                // As somebody else does while the index is made.
+                (0..2).try_for_each(|_| add(tx, &twin, "the same", 7))?;
+            }
+            Ok(ahead)
+        };
+        app.ahead_of(change, begin, |_, problems| problems.check("refused"), 0).await
+    };
+
+    let refused = attempt(true).await.unwrap_err();
+
+    assert!(matches!(&refused, Error::Invalid { problems, .. } if problems.has("indexes")));
+    assert_eq!(seen(), before);
+    assert!(is_settled(&app));
+    assert_sound(&app);
+    let twins = |read: &holdall::store::Snapshot| {
+        let filter = "title = 'the same' && size = 7".to_owned();
+        let listing = records::Listing { filter, ..Default::default() };
+        Ok(records::list(read, &app.operator("test"), "notes", &listing)?.records)
+    };
+    let twins = app.glance(twins).unwrap();
+    assert_eq!(twins.len(), 2);
+
+    let delete = |tx: &mut _| records::delete(tx, &app.operator("test"), "notes", twins[0].id());
+    app.store().write(delete).unwrap();
+    let changed = attempt(false).await.unwrap();
+    assert_eq!(changed.to_json()["indexes"], json!([by_heading]));
+    assert!(app.settle_all_indexes().unwrap().is_empty());
+    assert_eq!(counts(&app), (1, 0));
+    assert_sound(&app);
+}
+
 #[test]
 fn index_half_made_is_finished_by_the_next_start() {
     let home = tempfile::tempdir().unwrap();

@@ -195,9 +195,17 @@ async fn renamed_fields_keep_their_values() {
         assert_eq!(root.post(path, json!({"title": "kept"})).await.status, 200);
     }
     let exported = fs::read_to_string(files.schema().join("posts.json")).unwrap();
-    files.put("posts.json", &exported.replace("\"name\": \"title\"", "\"name\": \"headline\""));
+    let half = exported.replace("\"name\": \"title\"", "\"name\": \"headline\"");
+    files.put("posts.json", &half);
+    let refused = files.run("schema apply");
+    files.put("posts.json", &half.replace("ON posts (title)", "ON posts (headline)"));
 
     let renamed = files.run("schema apply");
+    let again = files.run("schema diff --exit-code");
+
+    assert_eq!((refused.code, again.code), (2, 0), "{refused:?} {again:?}");
+    let words = "an index of posts names the field title, which is called headline now";
+    assert!(refused.err.contains(words), "{refused:?}");
 
     assert_eq!(renamed.code, 0, "{}", renamed.err);
     assert!(

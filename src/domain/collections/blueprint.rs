@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::domain::collections::ahead::{self, Ahead};
 use crate::domain::collections::change::{self, Change};
 use crate::domain::collections::difference;
 use crate::domain::collections::import;
 use crate::domain::collections::{Fields, guard, names, system};
+use crate::domain::indexes::statement;
 use crate::domain::request::Caller;
 use crate::domain::schema::{Collection, CollectionKind, Schema};
 use crate::domain::{Error, Result};
@@ -44,8 +46,7 @@ pub fn apply(
 ) -> Result<Outcome> {
     guard(caller)?;
     let schema = Schema::load(tx)?;
-    let definitions = in_order(related_by_id(&schema, definitions.to_vec()));
-    let changes = import::prepare(tx, &schema, definitions.iter(), Fields::Replace, now_ms)?;
+    let changes = changes(tx, &schema, definitions, now_ms)?;
     let listed = |collection: &Collection| {
         changes.iter().any(|change| change.new.number == collection.number)
     };
@@ -72,6 +73,54 @@ pub fn apply(
         }
     }
     Ok(Outcome::Done(plan))
+}
+
+/// Begins what has to come ahead of what `apply` does.
+pub fn ahead(
+    tx: &mut Tx,
+    caller: &Caller,
+    definitions: &[Definition],
+    now_ms: i64,
+) -> Result<Vec<Ahead>> {
+    guard(caller)?;
+    let schema = Schema::load(tx)?;
+    let changes = changes(tx, &schema, definitions, now_ms)?;
+    ahead::begin(tx, &changes)
+}
+
+fn changes(
+    tx: &mut Tx,
+    schema: &Schema,
+    definitions: &[Definition],
+    now_ms: i64,
+) -> Result<Vec<Change>> {
+    let definitions = in_order(related_by_id(schema, definitions.to_vec()));
+    let changes = import::prepare(tx, schema, definitions.iter(), Fields::Replace, now_ms)?;
+    let both = definitions.iter().zip(&changes);
+    both.clone().try_for_each(|(definition, change)| refuse_former_names(definition, change))?;
+    Ok(changes)
+}
+
+/// An index may name a field by the name it had: once. The files are to be applied again.
+fn refuse_former_names(definition: &Definition, change: &Change) -> Result<()> {
+    let texts = definition.get("indexes").and_then(Value::as_array).into_iter().flatten();
+    let statements = texts.filter_map(|text| statement::parse(text.as_str()?).ok());
+    let columns = statements.flat_map(|statement| statement.columns);
+    let is_former = |name: &str| {
+        let old = change.old.as_ref().and_then(|old| old.field(name));
+        let now = |slot| change.new.fields.iter().find(|field| field.slot == slot);
+        let renamed = old.and_then(|(_, field)| now(field.slot));
+        renamed.filter(|_| change.new.field(name).is_none()).map(|field| field.name.clone())
+    };
+    for name in columns.map(|column| column.name) {
+        if let Some(now) = is_former(&name) {
+            let collection = &change.new.name;
+            return Err(Error::Bad(format!(
+                "an index of {collection} names the field {name}, which is called {now} now"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a change is one: the moment of it is none.

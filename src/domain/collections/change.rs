@@ -24,13 +24,13 @@ const INDEX_CODE: &str = "validation_invalid_index_expression";
 
 pub struct Change {
     /// As it lies in the store, where indexes may be on their way.
-    stored: Option<Arc<Collection>>,
+    pub(super) stored: Option<Arc<Collection>>,
     /// As it was stated.
     pub old: Option<Arc<Collection>>,
     pub new: Arc<Collection>,
     pub problems: Problems,
     /// Entries in the store have to be made anew.
-    stale: bool,
+    pub(super) stale: bool,
 }
 
 impl Change {
@@ -39,14 +39,14 @@ impl Change {
     }
 
     /// What is stored, if there are indexes to make or drop, and too much to do that here.
-    fn grown(&self, read: &dyn Read) -> Result<Option<&Collection>> {
+    pub(super) fn grown(&self, read: &dyn Read) -> Result<Option<&Collection>> {
         let Some(stored) = self.stored.as_deref() else { return Ok(None) };
         let is_large = (self.stale || self.becomes_unique())
             && read.count(&keys::record_count(stored.number))? > build::AT_ONCE;
         Ok((is_large || !stored.pending.builds.is_empty()).then_some(stored))
     }
 
-    fn becomes_unique(&self) -> bool {
+    pub(super) fn becomes_unique(&self) -> bool {
         let Some(old) = &self.old else { return false };
         let was =
             |index: &Index| old.indexes.iter().any(|old| old.number == index.number && old.unique);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::domain::collections::ahead::{self, Ahead};
 use crate::domain::collections::change::{self, Change};
 use crate::domain::collections::{Fields, guard};
 use crate::domain::request::Caller;
@@ -22,18 +23,8 @@ pub fn import(
     delete_missing: bool,
     now_ms: i64,
 ) -> Result<Vec<Arc<Collection>>> {
-    guard(caller)?;
-    if definitions.is_empty() {
-        let problems = Problems::one("collections", "validation_required", "Cannot be blank.");
-        return Err(refusal(problems));
-    }
     let schema = Schema::load(tx)?;
-    let fields = if delete_missing { Fields::Replace } else { Fields::Add };
-    // Views last: they speak of the others.
-    let is_view = |definition: &&Map<String, Value>| definition.contains_key("viewQuery");
-    let plain = definitions.iter().filter(|definition| !is_view(definition));
-    let ordered = plain.chain(definitions.iter().filter(is_view));
-    let changes = prepare(tx, &schema, ordered, fields, now_ms)?;
+    let changes = changes(tx, caller, definitions, delete_missing, now_ms)?;
     let kept = |collection: &&Arc<Collection>| {
         collection.system || changes.iter().any(|change| change.new.number == collection.number)
     };
@@ -47,6 +38,54 @@ pub fn import(
         change::remove(tx, &collection)?;
     }
     Ok(changed)
+}
+
+/// Refuses an import that cannot be, for the records of large collections or otherwise. To be run
+/// before it, on a transaction that is not committed.
+pub fn foresee_import(
+    tx: &mut Tx,
+    caller: &Caller,
+    definitions: &[Map<String, Value>],
+    delete_missing: bool,
+    now_ms: i64,
+) -> Result<()> {
+    for change in changes(tx, caller, definitions, delete_missing, now_ms)? {
+        refuse(&change.new, change.foresee(tx)?)?;
+    }
+    import(tx, caller, definitions, delete_missing, now_ms).map(drop)
+}
+
+/// Begins what has to come ahead of an import.
+pub fn import_ahead(
+    tx: &mut Tx,
+    caller: &Caller,
+    definitions: &[Map<String, Value>],
+    delete_missing: bool,
+    now_ms: i64,
+) -> Result<Vec<Ahead>> {
+    let changes = changes(tx, caller, definitions, delete_missing, now_ms)?;
+    ahead::begin(tx, &changes)
+}
+
+fn changes(
+    tx: &mut Tx,
+    caller: &Caller,
+    definitions: &[Map<String, Value>],
+    delete_missing: bool,
+    now_ms: i64,
+) -> Result<Vec<Change>> {
+    guard(caller)?;
+    if definitions.is_empty() {
+        let problems = Problems::one("collections", "validation_required", "Cannot be blank.");
+        return Err(refusal(problems));
+    }
+    let schema = Schema::load(tx)?;
+    let fields = if delete_missing { Fields::Replace } else { Fields::Add };
+    // Views last: they speak of the others.
+    let is_view = |definition: &&Map<String, Value>| definition.contains_key("viewQuery");
+    let plain = definitions.iter().filter(|definition| !is_view(definition));
+    let ordered = plain.chain(definitions.iter().filter(is_view));
+    prepare(tx, &schema, ordered, fields, now_ms)
 }
 
 /// Works out what each definition makes of the collection with its id, or else with its name. Each

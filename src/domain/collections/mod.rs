@@ -12,6 +12,7 @@ use crate::domain::schema::{Collection, CollectionKind, Schema};
 use crate::domain::{Error, Result};
 use crate::store::{Order, Range, Read, Tx, keys};
 
+mod ahead;
 mod auth_options;
 pub mod blueprint;
 pub mod build;
@@ -29,9 +30,10 @@ mod system;
 mod tests;
 mod validate;
 
+pub use ahead::{Ahead, take_back};
 pub use draft::Fields;
 pub use export::export;
-pub use import::import;
+pub use import::{foresee_import, import, import_ahead, refuse as refuse_import};
 pub use scaffolds::{blank_view, scaffolds};
 pub use system::{bootstrap, field_id, fields as system_fields};
 
@@ -97,8 +99,8 @@ pub fn update(
     Ok(changed.remove(0))
 }
 
-/// Refuses an update that the records of a large collection do not allow. To be run before it, on a
-/// transaction that is not committed: looking through all of them takes a while.
+/// Refuses an update that cannot be, for the records of a large collection or otherwise. To be run
+/// before it, on a transaction that is not committed: looking through all records takes a while.
 pub fn foresee(
     tx: &mut Tx,
     caller: &Caller,
@@ -109,7 +111,22 @@ pub fn foresee(
     let old = find(tx, caller, id_or_name)?;
     let schema = Schema::load(tx)?;
     let change = change::prepare(tx, &schema, Some(old), definition, Fields::Replace, now_ms)?;
-    change.foresee(tx)?.check(NOT_CHANGED)
+    change.foresee(tx)?.check(NOT_CHANGED)?;
+    update(tx, caller, id_or_name, definition, now_ms).map(drop)
+}
+
+/// Begins what has to come ahead of an update.
+pub fn update_ahead(
+    tx: &mut Tx,
+    caller: &Caller,
+    id_or_name: &str,
+    definition: &Definition,
+    now_ms: i64,
+) -> Result<Vec<Ahead>> {
+    let old = find(tx, caller, id_or_name)?;
+    let schema = Schema::load(tx)?;
+    let change = change::prepare(tx, &schema, Some(old), definition, Fields::Replace, now_ms)?;
+    ahead::begin(tx, &[change])
 }
 
 /// Deletes a collection with all its records.
