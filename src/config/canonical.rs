@@ -91,13 +91,13 @@ mod tests {
             ("log.level", "WARNING", "warn"),
             ("metrics.listen", "localhost:90", "127.0.0.1:90"),
             ("threads", "04", "4"),
-            ("public", "./site/", "/work/site"),
+            ("public", "./site/", "/srv/site"),
             ("public", "", ""),
             ("cors.origins", "HTTPS://A.example , *", "HTTPS://A.example , *"),
             ("cors.origins", "https://A.example, *", "https://a.example,*"),
         ] {
             let setting = settings::find(key).unwrap();
-            assert_eq!(canonical(setting, text, Path::new("/work")), understood, "{key} = {text}");
+            assert_eq!(canonical(setting, text, Path::new("/srv")), understood, "{key} = {text}");
         }
     }
 
