@@ -77,7 +77,8 @@ pub(super) fn start(app: &App) -> anyhow::Result<()> {
     }
     if app.glance(|read| signing::kept(read)).context("cannot read the signing keys")?.is_some() {
         tracing::warn!(
-            "the instance secret is another than it was: a new signing key is made, and everybody              has to sign in again; what was signed before is good again under the former secret"
+            "the instance secret is another than it was: a new signing key is made, and everybody \
+             has to sign in again; what was signed before is good again under the former secret"
         );
     }
     if let Some(key) = &app.0.options.keys.signing {

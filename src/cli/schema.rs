@@ -172,6 +172,9 @@ pub fn apply(app: &App, definitions: &[Definition], may_lose: bool, dry: bool) -
     if dry {
         return Ok(plan);
     }
+    if plan.lines.is_empty() {
+        return settle(app).map(|()| plan);
+    }
     let request = app.operator("schema");
     let begin = |tx: &mut Tx| blueprint::ahead(tx, &request.caller, definitions, request.now_ms);
     let ahead = app.store().write(begin).map_err(in_words)?;

@@ -161,7 +161,8 @@ fn another_instance_secret_is_told() {
     let mut again = Server::start_in(home, server.data.clone());
     let second = String::from_utf8(again.end(libc::SIGTERM).stderr).unwrap();
 
-    let told = "the instance secret is another than it was";
+    let told = "the instance secret is another than it was: a new signing key is made, and everybody \
+                has to sign in again";
     assert!(!first.contains(told) && second.contains(told), "{second}");
 }
 

@@ -85,10 +85,8 @@ pub fn update(
     definition: &Definition,
     now_ms: i64,
 ) -> Result<Arc<Collection>> {
-    let old = find(tx, caller, id_or_name)?;
-    let schema = Schema::load(tx)?;
-    let id = old.id.clone();
-    let mut change = change::prepare(tx, &schema, Some(old), definition, Fields::Replace, now_ms)?;
+    let id = find(tx, caller, id_or_name)?.id.clone();
+    let mut change = prepared(tx, caller, id_or_name, definition, now_ms)?;
     // Relations and tokens name the collection by it.
     if definition.get("id").and_then(Value::as_str).is_some_and(|new| !new.is_empty() && new != id)
     {
@@ -108,9 +106,7 @@ pub fn foresee(
     definition: &Definition,
     now_ms: i64,
 ) -> Result<()> {
-    let old = find(tx, caller, id_or_name)?;
-    let schema = Schema::load(tx)?;
-    let change = change::prepare(tx, &schema, Some(old), definition, Fields::Replace, now_ms)?;
+    let change = prepared(tx, caller, id_or_name, definition, now_ms)?;
     change.foresee(tx)?.check(NOT_CHANGED)?;
     update(tx, caller, id_or_name, definition, now_ms).map(drop)
 }
@@ -123,10 +119,21 @@ pub fn update_ahead(
     definition: &Definition,
     now_ms: i64,
 ) -> Result<Vec<Ahead>> {
+    let change = prepared(tx, caller, id_or_name, definition, now_ms)?;
+    ahead::begin(tx, &[change])
+}
+
+/// What `definition` makes of a collection.
+fn prepared(
+    tx: &mut Tx,
+    caller: &Caller,
+    id_or_name: &str,
+    definition: &Definition,
+    now_ms: i64,
+) -> Result<change::Change> {
     let old = find(tx, caller, id_or_name)?;
     let schema = Schema::load(tx)?;
-    let change = change::prepare(tx, &schema, Some(old), definition, Fields::Replace, now_ms)?;
-    ahead::begin(tx, &[change])
+    change::prepare(tx, &schema, Some(old), definition, Fields::Replace, now_ms)
 }
 
 /// Deletes a collection with all its records.
