@@ -5,8 +5,9 @@ cd "$(dirname "$0")/.."
 binary=target/dist/holdall
 fail() { echo "test-release: $*" >&2; exit 1; }
 
-# The budget, page inside. `make measure` says how far below it stays.
-limit=$((20 * 1024 * 1024))
+# The budget, page inside, as long as MySQL, files and passkeys are not. `make measure` says how far
+# below it stays.
+limit=$((16 * 1024 * 1024))
 size=$(stat -c %s "$binary")
 [ "$size" -le "$limit" ] || fail "$size bytes, more than $limit"
 if ldd "$binary" 2>&1 | grep -qv -e 'statically linked' -e 'not a dynamic executable'; then

@@ -13,16 +13,16 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 
 use crate::app::Limits;
 use crate::http::arriving::Arriving;
-use crate::http::connections::{Busy, Order, Seat, Watched};
+use crate::http::connections::{Busy, Order, Seat};
 use crate::http::doorway::Doorway;
 use crate::http::error::Envelope;
 use crate::http::front::Visit;
 use crate::http::last_word::LastWord;
+use crate::http::watched::{Line, Watched};
 
 /// Streams that one HTTP/2 connection may have open: as browsers and proxies expect.
 const HTTP2_STREAMS: u32 = 128;
@@ -58,10 +58,7 @@ pub(super) fn is_vital(path: &str) -> bool {
 }
 
 /// Serves one connection until it closes or is told to.
-pub(super) async fn attend<S>(stream: S, peer: IpAddr, seat: Seat, desk: Desk, speaker: Speaker)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+pub(super) async fn attend(line: Line, peer: IpAddr, seat: Seat, desk: Desk, speaker: Speaker) {
     let watch = seat.watch.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let busy = watch.begin(request.version() == Version::HTTP_2);
@@ -70,7 +67,7 @@ where
         let answer = desk.clone().answer(request, visit);
         async move { Ok::<_, Infallible>(answer.await) }
     });
-    let stream = LastWord::new(Watched { stream, watch: seat.watch.clone() }, peer);
+    let stream = LastWord::new(Watched { line, watch: seat.watch.clone() }, peer);
     let mut connection = std::pin::pin!(speaker.serve_connection(TokioIo::new(stream), service));
     let mut is_told = false;
     poll_fn(|context| {

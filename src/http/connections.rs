@@ -5,15 +5,13 @@
 //! does not read is given up, and at shutdown all are told to finish.
 
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::app::Limits;
 use crate::telemetry::metrics::{self, Mark};
@@ -228,7 +226,7 @@ impl Watch {
     }
 
     /// Bytes arrived: between requests that is the beginning of a header.
-    fn arrived(&self) {
+    pub fn arrived(&self) {
         if !self.is_busy()
             && !self.is_http2.load(Ordering::Relaxed)
             && !self.in_header.swap(true, Ordering::Relaxed)
@@ -237,7 +235,7 @@ impl Watch {
         }
     }
 
-    fn wrote(&self, is_blocked: bool) {
+    pub fn wrote(&self, is_blocked: bool) {
         let since = self.blocked_since.load(Ordering::Relaxed);
         match (is_blocked, since) {
             (true, 0) => self.blocked_since.store(self.now().max(1), Ordering::Relaxed),
@@ -251,67 +249,6 @@ impl Drop for Busy {
     fn drop(&mut self) {
         self.0.since.store(self.0.now(), Ordering::Relaxed);
         self.0.busy.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A stream whose comings and goings are noted.
-pub(super) struct Watched<S> {
-    pub stream: S,
-    pub watch: Arc<Watch>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.watch.arrived();
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch.wrote(written.is_pending());
-        written
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[std::io::IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.watch.wrote(written.is_pending());
-        written
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 

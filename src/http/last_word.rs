@@ -17,10 +17,10 @@ use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::http::connections::Watched;
 use crate::http::error::Envelope;
 use crate::http::front;
 use crate::http::typed::Typed;
+use crate::http::watched::Watched;
 use crate::telemetry::line::Access;
 use crate::telemetry::trip::{self, Trip};
 use crate::telemetry::{logs, series};
@@ -40,8 +40,8 @@ const BARE: &str = "HTTP/1.1 400 Bad Request\r\n";
 const PLAIN: &str = "This port speaks https, and the request came as plain http.";
 
 /// A stream on which a bare refusal is said in our words.
-pub(super) struct LastWord<S> {
-    inner: Watched<S>,
+pub(super) struct LastWord {
+    inner: Watched,
     peer: IpAddr,
     word: Option<Box<Word>>,
     typed: Typed,
@@ -59,13 +59,13 @@ struct Word {
     is_shut: bool,
 }
 
-impl<S> LastWord<S> {
-    pub fn new(inner: Watched<S>, peer: IpAddr) -> Self {
+impl LastWord {
+    pub fn new(inner: Watched, peer: IpAddr) -> Self {
         Self { inner, peer, word: None, typed: Typed::default(), rest: Vec::new() }
     }
 }
 
-impl<S: AsyncWrite + Unpin> LastWord<S> {
+impl LastWord {
     /// Says the last word, if `bytes` are a bare refusal or the word has begun.
     fn poll_word(
         &mut self,
@@ -86,10 +86,7 @@ impl<S: AsyncWrite + Unpin> LastWord<S> {
 }
 
 /// Answers somebody who speaks plain HTTP where TLS is spoken, and hears them out.
-pub(super) async fn refuse_plain<S>(mut stream: Watched<S>, peer: IpAddr)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+pub(super) async fn refuse_plain(mut stream: Watched, peer: IpAddr) {
     tracing::debug!("plain http came to a port that speaks https");
     let trip = Arc::new(Trip::start(peer, None, None));
     let envelope = Envelope::of_status(StatusCode::BAD_REQUEST).saying(PLAIN);
@@ -104,9 +101,9 @@ impl Word {
         Self { bytes, said: 0, instead_of, discarded: 0, is_shut: false }
     }
 
-    fn poll_say<S: AsyncWrite + Unpin>(
+    fn poll_say(
         &mut self,
-        stream: &mut Watched<S>,
+        stream: &mut Watched,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         while self.said < self.bytes.len() {
@@ -119,9 +116,9 @@ impl Word {
     }
 
     /// Closes our side, then reads until the other side closes too, or has had enough.
-    fn poll_linger<S: AsyncRead + AsyncWrite + Unpin>(
+    fn poll_linger(
         &mut self,
-        stream: &mut Watched<S>,
+        stream: &mut Watched,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         if !self.is_shut {
@@ -199,7 +196,7 @@ fn tell(trip: &Trip, status: StatusCode, started: Instant) {
     });
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for LastWord<S> {
+impl AsyncRead for LastWord {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -221,7 +218,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for LastWord<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LastWord<S> {
+impl AsyncWrite for LastWord {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -43,6 +43,7 @@ mod throttle;
 pub mod tls;
 mod typed;
 mod users;
+mod watched;
 
 use routes::Routes;
 

@@ -21,11 +21,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::app::Limits;
 use crate::http::attend::{self, Desk, Speaker};
-use crate::http::connections::{Connections, Order, Seat, Watched};
+use crate::http::connections::{Connections, Order, Seat};
 use crate::http::doorway::Doorway;
 use crate::http::last_word;
 use crate::http::serve::Door;
 use crate::http::tls::Tls;
+use crate::http::watched::{Line, Watched};
 
 /// Pause after a failed accept: out of file descriptors, which others have to give back first.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
@@ -142,7 +143,8 @@ impl Host {
         let Some(is_probe) = is_probe(&stream, &seat).await else { return };
         if is_probe {
             let desk = self.desk_of_porch();
-            return attend::attend(stream, peer, seat, desk, self.speaker.clone()).await;
+            return attend::attend(Line::Plain(stream), peer, seat, desk, self.speaker.clone())
+                .await;
         }
         let Some(place) = self.place(&seat).await else { return };
         // It has to leave the reactor of this thread for the one of the workers.
@@ -150,7 +152,7 @@ impl Host {
         let (desk, speaker) = (self.desk_of_workers(), self.speaker.clone());
         self.workers.spawn(async move {
             let Ok(stream) = TcpStream::from_std(stream) else { return };
-            attend::attend(stream, peer, seat, desk, speaker).await;
+            attend::attend(Line::Plain(stream), peer, seat, desk, speaker).await;
             drop(place);
         });
     }
@@ -183,7 +185,7 @@ impl Host {
             stream.peek(&mut first).await?;
             // TLS begins with 22; a method of HTTP with a capital.
             if first[0].is_ascii_uppercase() {
-                let stream = Watched { stream, watch: seat.watch.clone() };
+                let stream = Watched { line: Line::Plain(stream), watch: seat.watch.clone() };
                 last_word::refuse_plain(stream, peer).await;
                 return Err(io::ErrorKind::InvalidData.into());
             }
@@ -191,7 +193,8 @@ impl Host {
         });
         // Whoever can't shake hands in time was no caller of ours.
         if let Ok(Ok(stream)) = shaken.await {
-            attend::attend(stream, peer, seat, desk, self.speaker.clone()).await;
+            let line = Line::Sealed(Box::new(stream));
+            attend::attend(line, peer, seat, desk, self.speaker.clone()).await;
         }
     }
 
