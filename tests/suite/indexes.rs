@@ -244,6 +244,16 @@ fn two_alike_that_came_while_it_was_made_forbid_a_unique_index() {
 
 #[tokio::test]
 async fn change_whose_unique_index_cannot_be_has_not_begun() {
+    not_begun_without("").await;
+}
+
+#[tokio::test]
+async fn change_whose_partial_index_cannot_be_has_not_begun() {
+    not_begun_without(" WHERE heading != 'title'").await;
+}
+
+/// Tries a change that states a unique index with `condition` while others write what it forbids.
+async fn not_begun_without(condition: &str) {
     let app = App::open(Options::default()).unwrap();
     define(&app);
     let caller = app.operator("test").caller;
@@ -257,7 +267,7 @@ async fn change_whose_unique_index_cannot_be_has_not_begun() {
     let list = fields.as_array_mut().unwrap();
     list.retain(|field| field["name"] != "size");
     list.iter_mut().find(|field| field["name"] == "title").unwrap()["name"] = json!("heading");
-    let by_heading = "CREATE UNIQUE INDEX `by_heading` ON `notes` (`heading`)";
+    let by_heading = format!("CREATE UNIQUE INDEX `by_heading` ON `notes` (`heading`){condition}");
     let wanted = object(json!({ "fields": fields, "indexes": [by_heading] }));
     let attempt = async |alike: bool| {
         let (by, list) = (caller.clone(), wanted.clone());

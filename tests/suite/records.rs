@@ -21,7 +21,7 @@ async fn define_notes(house: &House) -> Client {
                     {"name": "title", "type": "text"}, {"name": "n", "type": "number"},
                     {"name": "tags", "type": "select", "values": ["a", "b"], "maxSelect": 2},
                     {"name": "slug", "type": "text"}, {"name": "secret", "type": "text", "hidden": true}],
-                "indexes": ["CREATE UNIQUE INDEX notes_slug ON notes (slug) WHERE slug != ''"]}),
+                "indexes": ["CREATE UNIQUE INDEX notes_slug ON notes (slug) WHERE SLUG != ''"]}),
         )
         .await;
     assert_eq!(defined.status, 200, "{}", defined.body);

@@ -10,8 +10,8 @@ use serde_json::Map;
 
 use crate::domain::collections::change::{self, Change};
 use crate::domain::collections::{Fields, NOT_CHANGED};
-use crate::domain::schema::{Collection, Field, Index, IndexColumn, Schema};
-use crate::domain::{Problems, Result};
+use crate::domain::schema::{Collection, Index, Schema};
+use crate::domain::{Problems, Result, indexes};
 use crate::store::{Read, Tx};
 
 /// A collection with indexes on their way that a change will state, and as it was without them.
@@ -54,11 +54,12 @@ fn early(change: &Change, read: &dyn Read) -> Result<Option<(Arc<Collection>, Ch
         |index: &Index| old.indexes.iter().any(|old| old.unique && old.number == index.number);
     let mut is_any = false;
     for (at, index) in change.new.indexes.iter().enumerate() {
-        // A condition speaks of fields by names that may be new.
-        if !index.unique || is_there(index) || index.condition.is_some() {
+        if !index.unique || is_there(index) {
             continue;
         }
-        let Some(columns) = columns_before(index, &change.new, old) else { continue };
+        let columns = indexes::columns_in(index, &change.new, old);
+        let condition = indexes::condition_in(index, &change.new, old);
+        let (Some(columns), Some(condition)) = (columns, condition) else { continue };
         let same_name = |other: &Index| {
             other.number != index.number && other.name.eq_ignore_ascii_case(&index.name)
         };
@@ -67,7 +68,7 @@ fn early(change: &Change, read: &dyn Read) -> Result<Option<(Arc<Collection>, Ch
         }
         early.indexes.retain(|other| other.number != index.number);
         let at = at.min(early.indexes.len());
-        early.indexes.insert(at, Index { columns, ..index.clone() });
+        early.indexes.insert(at, Index { columns, condition, ..index.clone() });
         is_any = true;
     }
     let early = Change {
@@ -78,20 +79,4 @@ fn early(change: &Change, read: &dyn Read) -> Result<Option<(Arc<Collection>, Ch
         stale: true,
     };
     Ok(is_any.then(|| (old.clone(), early)))
-}
-
-/// The same columns of the old collection; `None` if it lacks one, or has it in another shape.
-fn columns_before(index: &Index, new: &Collection, old: &Collection) -> Option<Vec<IndexColumn>> {
-    let shape = |field: &Field| (field.slot, field.kind.name(), field.kind.is_multiple());
-    let before = |column: &IndexColumn| {
-        let field = match column.field {
-            None => None,
-            Some(at) => {
-                let wanted = shape(&new.fields[at]);
-                Some(old.fields.iter().position(|field| shape(field) == wanted)?)
-            }
-        };
-        Some(IndexColumn { field, ..column.clone() })
-    };
-    index.columns.iter().map(before).collect()
 }

@@ -83,6 +83,41 @@ fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
+/// The same filter with other names for its fields; `None` if one has none.
+pub fn renamed(filter: &str, name: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let is_of_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let mut out = String::with_capacity(filter.len());
+    let mut rest = filter;
+    while let Some(first) = rest.chars().next() {
+        let end = match first {
+            '\'' => text_end(rest),
+            _ if is_of_word(first) => rest.find(|letter| !is_of_word(letter)),
+            _ => rest.find(|letter| letter == '\'' || is_of_word(letter)),
+        };
+        let (piece, after) = rest.split_at(end.unwrap_or(rest.len()));
+        let is_name = is_of_word(first)
+            && !first.is_ascii_digit()
+            && !matches!(piece, "null" | "true" | "false");
+        match is_name {
+            true => out.push_str(&name(piece)?),
+            false => out.push_str(piece),
+        }
+        rest = after;
+    }
+    Some(out)
+}
+
+/// Where the quoted text ends that `filter` begins with.
+fn text_end(filter: &str) -> Option<usize> {
+    let mut is_escaped = false;
+    let closes = |(_, letter): &(usize, char)| {
+        let is_end = *letter == '\'' && !is_escaped;
+        is_escaped = *letter == '\\' && !is_escaped;
+        is_end
+    };
+    filter.char_indices().skip(1).find(closes).map(|(at, quote)| at + quote.len_utf8())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +132,15 @@ mod tests {
         ] {
             assert_eq!(to_filter(sql).as_deref(), Ok(filter));
         }
+    }
+
+    #[test]
+    fn fields_have_other_names_and_texts_the_same() {
+        let name = |name: &str| (name != "gone").then(|| format!("new_{name}"));
+        let filter = "a != 'a\\'b \\\\' && (b1 = -1.5e3 || a = true) && é = 'ä'";
+        let wanted = "new_a != 'a\\'b \\\\' && (new_b1 = -1.5e3 || new_a = true) && é = 'ä'";
+        assert_eq!(renamed(filter, name).as_deref(), Some(wanted));
+        assert_eq!(renamed("a = 1 && gone = 2", name), None);
     }
 
     #[test]

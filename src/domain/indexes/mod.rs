@@ -36,10 +36,20 @@ pub fn from_statement(statement: &Statement, fields: &[Field]) -> Result<Index, 
         name: statement.name.clone(),
         unique: statement.unique,
         columns: statement.columns.iter().map(column).collect::<Result<_, _>>()?,
-        condition: statement.filter()?,
+        condition: statement.filter()?.map(|filter| as_fields_are_named(filter, fields)),
         statement: String::new(),
         internal: false,
     })
+}
+
+/// SQL cares for no case of names; filters do.
+fn as_fields_are_named(filter: String, fields: &[Field]) -> String {
+    let named = |name: &str| {
+        let field = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name));
+        // Of a field that is not there, whoever compiles the filter tells.
+        Some(field.map_or(name, |field| &field.name).to_owned())
+    };
+    condition::renamed(&filter, named).unwrap_or(filter)
 }
 
 /// What the server keeps of its own accord: creation order, and a look-up for each relation.
@@ -102,34 +112,46 @@ pub fn number(new: &mut Collection, old: Option<&Collection>) -> bool {
 
 /// Whether two indexes have the same entries for the same records.
 fn same_entries(index: &Index, new: &Collection, other: &Index, old: &Collection) -> bool {
-    // A field is the same if its slot and its shape are; positions may differ.
-    let field = |collection: &Collection, column: &IndexColumn| {
-        let field = column.field.map(|field| &collection.fields[field]);
-        field.map(|field| (field.slot, field.kind.name(), field.kind.is_multiple()))
-    };
-    let key = |collection: &Collection, column: &IndexColumn| {
-        (field(collection, column), column.descending, column.nocase, column.each)
-    };
     let columns = |index: &Index, collection: &Collection| -> Vec<_> {
-        index.columns.iter().map(|column| key(collection, column)).collect()
+        let of_field = |at: usize| shape(&collection.fields[at]);
+        let of_column = |column: &IndexColumn| {
+            (column.field.map(of_field), column.descending, column.nocase, column.each)
+        };
+        index.columns.iter().map(of_column).collect()
     };
     index.internal == other.internal
-        && index.condition.is_none()
-        && other.condition.is_none()
         && columns(index, new) == columns(other, old)
-        || index.condition.is_some()
-            && index.condition == other.condition
-            && columns(index, new) == columns(other, old)
-            && fields_keep_their_names(new, old)
+        && condition_in(other, old, new).is_some_and(|condition| condition == index.condition)
 }
 
-/// A condition names fields: when names moved, its entries may have.
-fn fields_keep_their_names(new: &Collection, old: &Collection) -> bool {
-    let same = |field: &Field| {
-        let before = old.fields.iter().find(|before| before.slot == field.slot);
-        before.is_none_or(|before| {
-            before.name == field.name && before.kind.is_multiple() == field.kind.is_multiple()
-        })
+/// What makes a field the same in two states of a collection: names and positions may differ.
+fn shape(field: &Field) -> (u32, &'static str, bool) {
+    (field.slot, field.kind.name(), field.kind.is_multiple())
+}
+
+/// The columns of an index of `from` in another state of the collection; `None` if that lacks one.
+pub fn columns_in(index: &Index, from: &Collection, to: &Collection) -> Option<Vec<IndexColumn>> {
+    let there = |column: &IndexColumn| {
+        let field = match column.field {
+            None => None,
+            Some(at) => Some(position_in(&from.fields[at], to)?),
+        };
+        Some(IndexColumn { field, ..column.clone() })
     };
-    new.fields.iter().all(same)
+    index.columns.iter().map(there).collect()
+}
+
+/// The condition of an index of `from` in the names of another state of the collection; `None` if
+/// that lacks a field.
+pub fn condition_in(index: &Index, from: &Collection, to: &Collection) -> Option<Option<String>> {
+    let Some(filter) = &index.condition else { return Some(None) };
+    let name = |name: &str| {
+        let field = from.fields.iter().find(|field| field.name == name)?;
+        Some(to.fields[position_in(field, to)?].name.clone())
+    };
+    condition::renamed(filter, name).map(Some)
+}
+
+fn position_in(field: &Field, to: &Collection) -> Option<usize> {
+    to.fields.iter().position(|other| shape(other) == shape(field))
 }
