@@ -9,7 +9,7 @@ use crate::domain::answer;
 use crate::domain::records::{self, Body, Listing};
 use crate::domain::request::Request;
 use crate::domain::{Error, Result};
-use crate::http::body::{Submitted, body_for};
+use crate::http::body::{Written, body_for};
 use crate::http::extract::{Asked, Named, json, look};
 use crate::query;
 use crate::store::Tx;
@@ -76,7 +76,7 @@ pub(super) async fn create(
     State(app): State<App>,
     Named(collection): Named<String>,
     Asked(request): Asked,
-    submitted: Result<Submitted>,
+    submitted: Result<Written>,
 ) -> Result<Response> {
     let body = body_for(&app, &collection, submitted)?;
     add(&app, request, collection, body).await
@@ -103,7 +103,7 @@ pub(super) async fn update(
     State(app): State<App>,
     Named((collection, id)): Named<(String, String)>,
     Asked(request): Asked,
-    submitted: Result<Submitted>,
+    submitted: Result<Written>,
 ) -> Result<Response> {
     let body = body_for(&app, &collection, submitted)?;
     hash_ahead(&app, &request, &collection, Some(&id), &body).await?;

@@ -6,7 +6,7 @@ use axum::response::Response;
 use crate::app::App;
 use crate::auth::random;
 use crate::domain::Result;
-use crate::http::body::Submitted;
+use crate::http::body::Written;
 use crate::http::extract::Asked;
 use crate::http::records;
 
@@ -23,7 +23,7 @@ pub(super) async fn list(State(app): State<App>, Asked(request): Asked) -> Resul
 pub(super) async fn create(
     State(app): State<App>,
     Asked(request): Asked,
-    Submitted(mut body): Submitted,
+    Written(mut body): Written,
 ) -> Result<Response> {
     if request.caller.is_superuser() && !body.contains_key("password") {
         let password = random::text(random::MIXED, UNKNOWN_LENGTH);

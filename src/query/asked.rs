@@ -8,7 +8,7 @@ use crate::domain::fields::Kind;
 use crate::query::ast::Segment;
 use crate::query::lexer::{Result, wrong};
 use crate::query::resolve::{Place, Resolver, Way};
-use crate::query::side::{Nature, Side, Trust, nature};
+use crate::query::side::{Nature, Side, Trust, is_listable, nature};
 use crate::query::tree::{Cell, Join, Value};
 use crate::store::codec::Datum;
 
@@ -86,6 +86,10 @@ impl Resolver<'_> {
             return self.field_path(rest, modifier);
         }
         let found = rest.iter().fold(value, |value, segment| inside(value?, &segment.name));
+        let is_list = rest.is_empty() && field.is_some_and(|(_, field)| is_listable(&field.kind));
+        if matches!(modifier, Some("length" | "each")) && !is_list {
+            return wrong(at, format!("{} holds no list of values", first.name));
+        }
         match modifier {
             Some("isset") => Ok(truth(found.is_some())),
             Some("changed") => match (field, found) {
@@ -101,7 +105,7 @@ impl Resolver<'_> {
             })),
             Some("each") => {
                 let slot = self.body_slot(at, &first.name, value)?;
-                Ok(Side::new(Value::Element(slot), Nature::Text))
+                Ok(Side::new(Value::Element(slot), Nature::Sent))
             }
             other => {
                 let nature = field.filter(|_| rest.is_empty());
@@ -114,9 +118,15 @@ impl Resolver<'_> {
 
     /// The submitted values of a field, one by one.
     fn body_slot(&mut self, at: usize, name: &str, value: Option<&Json>) -> Result<usize> {
-        let ids = value.map(texts).unwrap_or_default();
-        let many = value.is_some_and(Json::is_array);
-        let target = self.collection.field(name).and_then(|(_, field)| match &field.kind {
+        let collection = self.collection.clone();
+        let field = collection.field(name).map(|(_, field)| field);
+        let mut ids = value.map(texts).unwrap_or_default();
+        let many = field.is_some_and(|field| field.kind.is_multiple());
+        if !many && ids.is_empty() && value.is_some() {
+            // One value, and a blank one.
+            ids.push(String::new());
+        }
+        let target = field.and_then(|field| match &field.kind {
             Kind::Relation(options) => self.schema.find(&options.collection_id).cloned(),
             _ => None,
         });
@@ -143,9 +153,14 @@ fn text(text: Option<&str>) -> Side {
     Side::constant(text.map_or(Datum::Null, |text| Datum::Text(text.to_owned().into())))
 }
 
-/// JSON that was sent keeps its null apart; everything else is as the field it is meant for.
+/// What was sent for a number is one, and JSON keeps its null apart. A text is no column: beside it,
+/// a literal number stays one.
 fn nature_of_sent(kind: &Kind) -> Nature {
-    if kind.is_multiple() { Nature::Text } else { nature(kind) }
+    match nature(kind) {
+        Nature::Text => Nature::Open,
+        _ if kind.is_multiple() => Nature::Open,
+        other => other,
+    }
 }
 
 fn inside<'a>(value: &'a Json, name: &str) -> Option<&'a Json> {

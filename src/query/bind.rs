@@ -140,6 +140,7 @@ fn leaf(
     let denied = left.guarded | right.guarded;
     *guarded |= denied;
     let emails: Vec<_> = left.emails.iter().chain(&right.emails).copied().collect();
+    let is_sent = left.nature == Nature::Sent || right.nature == Nature::Sent;
     let mut test = test(left, comparison.op, right);
     let slots = test.left.slots() | test.right.slots();
     let many = chain(&resolver.slots, slots);
@@ -147,6 +148,10 @@ fn leaf(
     let many =
         (1..resolver.slots.len()).any(|slot| many >> slot & 1 == 1 && resolver.slots[slot].many);
     let any = comparison.any || !many;
+    if is_sent && !any && comparison.op == Op::NotEqual {
+        // Nothing sent is not blank, but not all that was sent is something either.
+        test.json = false;
+    }
     let mut terms = Vec::new();
     if !any && !matches!(comparison.op, Op::Equal | Op::NotEqual) {
         // Absent values can't be compared: some row must satisfy it, and no other deny it.
@@ -180,9 +185,9 @@ fn shown(node: Node, emails: &[(SlotId, usize)]) -> Node {
 pub fn test(left: Side, op: Op, right: Side) -> Test {
     let numeric =
         |side: &Side, other: &Side| other.nature == Nature::Number && side.nature != Nature::Number;
-    let json = left.nature == Nature::Json || right.nature == Nature::Json;
     let mut numeric = [numeric(&left, &right), numeric(&right, &left)];
     let natures = [left.nature, right.nature];
+    let json = natures.contains(&Nature::Json) || natures.contains(&Nature::Sent);
     let mut values = [left.value, right.value];
     for (value, numeric) in values.iter_mut().zip(&mut numeric) {
         if let Value::Constant(datum) = value {
@@ -195,8 +200,16 @@ pub fn test(left: Side, op: Op, right: Side) -> Test {
     let [mut left, mut right] = values;
     if !matches!(op, Op::Like | Op::NotLike) {
         for (value, other) in [(&mut left, natures[1]), (&mut right, natures[0])] {
-            if let (Value::Constant(datum), Nature::Text) = (value, other) {
-                *datum = compare::as_text(std::mem::replace(datum, Datum::Null));
+            match (value, other) {
+                (Value::Constant(datum), Nature::Text) => {
+                    *datum = compare::as_text(std::mem::replace(datum, Datum::Null));
+                }
+                (Value::Constant(datum @ Datum::Null), Nature::Sent)
+                    if matches!(op, Op::Equal | Op::NotEqual) =>
+                {
+                    *datum = Datum::Text("".into());
+                }
+                _ => {}
             }
         }
     }

@@ -48,6 +48,9 @@ fn world() -> World {
             ("team", samples::relation("team", 1)),
             ("teams", samples::relation("team", 9)),
             ("j", Kind::Json(Default::default())),
+            ("tags", samples::select(&["a", "b"], 2)),
+            ("labels", samples::select(&["a", "b"], 2)),
+            ("label", samples::select(&["a", "b"], 1)),
         ],
     );
     note.rules.list = Some(String::new());
@@ -148,7 +151,7 @@ fn rules_know_what_was_sent() {
     request.method = "PATCH".into();
     request.query.insert("a".into(), "1".into());
     request.headers.insert("x_my_key".into(), "k".into());
-    request.body = json!({"title": "new", "owner": "bob", "teams": ["t1", "t3"], "extra": null, "tags": ["a", "b"], "j": {"a": [1, {"b": "x"}]}})
+    request.body = json!({"title": "new", "owner": "bob", "teams": ["t1", "t3"], "extra": null, "tags": ["a", "b"], "label": "", "j": {"a": [1, {"b": "x"}]}})
         .as_object()
         .unwrap()
         .clone();
@@ -170,7 +173,13 @@ fn rules_know_what_was_sent() {
         ("@request.body.tags:each != 'c'", true),
         ("@request.body.tags:each != 'a'", false),
         ("@request.body.tags:each ?= 'a'", true),
-        ("@request.body.none:each != 'a'", true),
+        ("@request.body.labels:each != 'a'", true),
+        ("@request.body.labels:each ?= ''", false),
+        ("@request.body.labels:each = null", false),
+        ("@request.body.labels:each != ''", false),
+        ("@request.body.labels:each ?!= ''", true),
+        ("@request.body.label:each ?= ''", true),
+        ("@request.body.label:each ?= 'a'", false),
         ("@request.body.none = ''", true),
         ("@request.body.j.a.1.b = 'x'", true),
         ("@request.query.a = '1' && @request.query.b = ''", true),
@@ -360,6 +369,11 @@ fn rules_are_checked_before_they_are_kept() {
         "@request.auth.id:zz = 1",
         "@request = 1",
         "title:each = 'x'",
+        "@request.body.title:each = 'x'",
+        "@request.body.title:length = 1",
+        "@request.body.j:length = 1",
+        "@request.body.zz:length = 1",
+        "@request.body.teams.name:length = 1",
     ] {
         assert!(check(rule).is_err(), "{rule}");
     }

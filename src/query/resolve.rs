@@ -8,7 +8,7 @@ use crate::domain::schema::{Collection, Field, Schema};
 use crate::query::ast::{Operand, Segment, Term};
 use crate::query::lexer::{Result, wrong};
 use crate::query::macros;
-use crate::query::side::{Nature, Side, Trust, nature};
+use crate::query::side::{Nature, Side, Trust, is_listable, nature};
 use crate::query::tree::{Join, SLOT_LIMIT, Slot, SlotId, Slots, Tree, Value};
 use crate::store::codec::Datum;
 
@@ -285,7 +285,7 @@ impl<'a> Resolver<'a> {
         modifier: Option<&str>,
     ) -> Result<Side> {
         let kind = &field.kind;
-        let listable = matches!(kind, Kind::Select(_) | Kind::Relation(_) | Kind::File(_));
+        let listable = is_listable(kind);
         let whole = Value::Field(place.slot, position);
         let mut side = match (modifier, listable) {
             (Some("length"), true) => Side::new(Value::Length(place.slot, position), Nature::Open),

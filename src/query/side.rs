@@ -30,6 +30,8 @@ pub enum Nature {
     Text,
     Number,
     Json,
+    /// Of the single values that were sent: where there are none, not even a blank is one.
+    Sent,
     /// Of literals and what came with the request: as the other side is.
     Open,
 }
@@ -42,6 +44,11 @@ impl Side {
     pub fn constant(datum: Datum<'static>) -> Self {
         Self::new(Value::Constant(datum), Nature::Open)
     }
+}
+
+/// Whether a field of this kind may hold a list, whose length and single values can be asked for.
+pub fn is_listable(kind: &Kind) -> bool {
+    matches!(kind, Kind::Select(_) | Kind::Relation(_) | Kind::File(_))
 }
 
 /// What values of a kind of field are compared as.

@@ -24,6 +24,10 @@ pub fn problems(
     problems: &mut Problems,
 ) {
     validate::check_rule(schema, collection, "authRule", auth.auth_rule.as_deref(), problems);
+    if auth.manage_rule.as_deref() == Some("") {
+        let message = "Must be a rule, or null: a blank one would let everybody manage accounts.";
+        problems.add("manageRule", "validation_nil_or_not_empty_required", message);
+    }
     validate::check_rule(schema, collection, "manageRule", auth.manage_rule.as_deref(), problems);
     problems.nest("passwordAuth", password_auth(collection, auth));
     problems.nest("oauth2", oauth2(auth));

@@ -337,6 +337,8 @@ fn options_of_auth_collections_are_checked() {
         "validation_length_out_of_range",
     );
     refused(json!({"fileToken": {"duration": 0}}), "fileToken.duration", "validation_required");
+    refused(json!({"manageRule": ""}), "manageRule", "validation_nil_or_not_empty_required");
+    refused(json!({"id": "i".repeat(101)}), "id", "validation_length_out_of_range");
 }
 
 #[test]

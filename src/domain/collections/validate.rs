@@ -15,6 +15,8 @@ const LITERALS: [&str; 3] = ["null", "true", "false"];
 /// What forms of auth collections send beside the fields.
 const RESERVED_AUTH: [&str; 2] = ["passwordConfirm", "oldPassword"];
 const NAME_LIMIT: usize = 255;
+/// Characters of the id of a collection.
+const ID_LIMIT: usize = 100;
 /// Characters of a field's name, or of its id.
 const FIELD_NAME_LIMIT: usize = 100;
 /// Characters of what explains a field.
@@ -32,8 +34,8 @@ pub fn problems(
 ) -> Problems {
     let mut problems = Problems::new();
     name(all, old, new, &mut problems);
-    if old.is_none() && !is_word(&new.id) {
-        problems.add("id", "validation_match_invalid", "Must consist of letters, digits and _.");
+    if old.is_none() {
+        id(&new.id, &mut problems);
     }
     let twin = |other: &&Arc<Collection>| other.number != new.number && other.id == new.id;
     if !problems.has("name") && all.iter().any(|other| twin(&other)) {
@@ -61,6 +63,15 @@ pub fn problems(
         auth_options::problems(schema, new, auth, &mut problems);
     }
     problems
+}
+
+fn id(id: &str, problems: &mut Problems) {
+    if id.len() > ID_LIMIT {
+        let message = format!("Must have no more than {ID_LIMIT} characters.");
+        problems.add("id", "validation_length_out_of_range", &message);
+    } else if !is_word(id) {
+        problems.add("id", "validation_match_invalid", "Must consist of letters, digits and _.");
+    }
 }
 
 fn name(
