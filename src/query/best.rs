@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::domain::record::Record;
-use crate::domain::schema::{Collection, Index};
+use crate::domain::schema::Index;
 use crate::query::plan::{self, Course};
 use crate::query::tree::SortKey;
 use crate::store::Order;
@@ -15,16 +15,17 @@ use crate::store::codec::Datum;
 #[derive(Clone, Copy)]
 pub enum Ties<'a> {
     Creation,
-    Index(&'a Collection, &'a Index, Course),
+    /// With how many leading columns in which all are alike.
+    Index(&'a Index, usize, Course),
 }
 
 impl Ties<'_> {
     fn order(&self, a: &Record, b: &Record) -> Ordering {
-        let Self::Index(collection, index, course) = self else {
+        let Self::Index(index, fixed, course) = self else {
             return a.stamp().cmp(&b.stamp()).then_with(|| a.id().cmp(b.id()));
         };
         let order = match course.parts {
-            true => plan::entry(collection, index, a).cmp(&plan::entry(collection, index, b)),
+            true => plan::entry_end(index, *fixed, a).cmp(&plan::entry_end(index, *fixed, b)),
             false => a.id().cmp(b.id()),
         };
         match course.order {

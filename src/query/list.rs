@@ -14,7 +14,7 @@ use crate::query::fold;
 use crate::query::plan::{self, Walk};
 use crate::query::rows;
 use crate::query::search::{FEW, Search};
-use crate::query::{List, Page, Result, Scope};
+use crate::query::{Error, List, Page, Result, Scope};
 use crate::store::codec::Datum;
 use crate::store::{Order, Range};
 
@@ -35,24 +35,25 @@ pub fn list(scope: &Scope, collection: &Arc<Collection>, list: &List) -> Result<
     Ok(Page { records: found.records, total: list.total.then_some(found.total), plan })
 }
 
-/// The record that the page comes after, with what it is sorted by. One that is not there, or that
-/// the caller could not have got, is where nothing comes after.
+/// The record that the page comes after, with what it is sorted by. It need not match the filter any
+/// more: whoever works through a list changes what is in it. But the caller must be able to list it.
 fn after(search: &Search, list: &List) -> Result<Option<After>> {
     let Some(id) = list.after.as_deref() else { return Ok(None) };
-    let Some(record) = rows::find(search.scope, search.collection, id, search.spent)? else {
-        return Ok(Some(After::Nothing));
-    };
-    let mut at = Evaluator::new(search.scope, search.tree, search.spent);
-    if !at.matches(&record)? {
-        return Ok(Some(After::Nothing));
+    let Search { scope, collection, spent, .. } = *search;
+    let gone = || Error::NotListed(id.to_owned());
+    let record = rows::find(scope, collection, id, spent)?.ok_or_else(gone)?;
+    let texts = Texts { rule: list.rule.as_deref(), filter: "", sort: "" };
+    let rule = bind::query(scope.schema, scope.request, collection, texts)?;
+    if !Evaluator::new(scope, &rule, spent).matches(&record)? {
+        return Err(gone());
     }
-    let values = at.sort_values(&record, seed(search))?;
-    Ok(Some(After::Record(values, record)))
+    let values = Evaluator::new(scope, search.tree, spent).sort_values(&record, seed(search))?;
+    Ok(Some(After { values, record }))
 }
 
-enum After {
-    Nothing,
-    Record(Vec<Datum<'static>>, Record),
+struct After {
+    values: Vec<Datum<'static>>,
+    record: Record,
 }
 
 fn seed(search: &Search) -> u64 {
@@ -79,7 +80,7 @@ struct Asked<'a> {
 impl Asked<'_> {
     fn answer(&self) -> Result<Found> {
         let search = self.search;
-        if search.is_empty() || matches!(self.after, Some(After::Nothing)) {
+        if search.is_empty() {
             return Ok(Found::default());
         }
         if self.after.is_none()
@@ -190,8 +191,8 @@ impl Asked<'_> {
             return Ok(None);
         }
         let range = match &self.after {
-            Some(After::Record(_, record)) => rest(walk, search.collection, record, order),
-            _ => walk.range.clone(),
+            Some(After { record, .. }) => rest(walk, record, order),
+            None => walk.range.clone(),
         };
         let (scope, collection) = (search.scope, search.collection);
         rows::entries(scope, search.spent, Some(collection), range, order, &mut |_, id| {
@@ -234,7 +235,7 @@ impl Asked<'_> {
         let index = search.each(&mut |at, record| {
             let values = at.sort_values(&record, seed)?;
             let found = (values, record);
-            if let Some(After::Record(values, record)) = &self.after {
+            if let Some(After { values, record }) = &self.after {
                 let after = (values.clone(), record.clone());
                 if best::order(sort, ties, &found, &after) != Ordering::Greater {
                     return Ok(false);
@@ -251,8 +252,9 @@ impl Asked<'_> {
 }
 
 /// What is left of a walk behind a record.
-fn rest(walk: &Walk, collection: &Collection, record: &Record, order: Order) -> Range {
-    let key = plan::entry(collection, walk.index, record);
+fn rest(walk: &Walk, record: &Record, order: Order) -> Range {
+    let end = plan::entry_end(walk.index, walk.fixed, record);
+    let key = [&walk.range.from[..walk.head], &end].concat();
     let mut range = walk.range.clone();
     match order {
         Order::Forward => range.from = range.from.max(rows::behind(&key)),

@@ -16,8 +16,9 @@ use crate::store::{Order, Range, keys};
 pub struct Walk<'a> {
     pub index: &'a Index,
     pub range: Range,
-    /// How many leading columns are held to one value.
+    /// How many leading columns are held to one value, and where in the keys that ends.
     pub fixed: usize,
+    pub head: usize,
     /// Which conjuncts the range answers wholly.
     pub answered: Vec<usize>,
     /// Whether the range is narrower than the whole index.
@@ -130,8 +131,8 @@ pub fn walk<'a>(
         Some(condition) => partial::answered(collection, slot, conjuncts, condition)?,
     };
     let mut key = keys::index(collection.number, index.number);
-    let mut walk =
-        Walk { index, range: Range::prefix(&key), fixed: 0, answered: partly, narrow: false };
+    let range = Range::prefix(&key);
+    let mut walk = Walk { index, range, fixed: 0, head: 0, answered: partly, narrow: false };
     for column in &index.columns {
         let Some(field) = column.field else { break };
         let single = !collection.fields[field].kind.is_multiple();
@@ -157,6 +158,7 @@ pub fn walk<'a>(
         return None;
     }
     walk.narrow = walk.fixed > 0 || index.condition.is_some();
+    walk.head = key.len();
     walk.range = Range::prefix(&key);
     if let Some(column) = index.columns.get(walk.fixed) {
         bound(&mut walk, collection, slot, conjuncts, column, &key);
@@ -281,10 +283,10 @@ pub fn course(walk: &Walk, collection: &Collection, sort: &[SortKey]) -> Option<
     Some(Course { order: order.unwrap_or(Order::Forward), parts: columns.len() > 0 })
 }
 
-/// The key of a record's entry in an index without lists.
-pub fn entry(collection: &Collection, index: &Index, record: &Record) -> Vec<u8> {
-    let mut key = keys::index(collection.number, index.number);
-    for column in &index.columns {
+/// What the key of a record's entry in an index without lists ends with, behind `fixed` columns.
+pub fn entry_end(index: &Index, fixed: usize, record: &Record) -> Vec<u8> {
+    let mut key = Vec::new();
+    for column in &index.columns[fixed..] {
         match column.field {
             None => codec::put_stamp(&mut key, record.stamp(), how(column)),
             Some(field) => codec::put(&mut key, &value::of_field(record, field), how(column)),

@@ -71,7 +71,7 @@ impl<'a> Search<'a> {
 
     pub fn ties(&self) -> Ties<'_> {
         match self.ordered().filter(|_| !self.tree.sort.is_empty()) {
-            Some((walk, course)) => Ties::Index(self.collection, walk.index, course),
+            Some((walk, course)) => Ties::Index(walk.index, walk.fixed, course),
             None => Ties::Creation,
         }
     }

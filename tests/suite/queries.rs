@@ -82,6 +82,28 @@ async fn lists_continue_behind_a_record() {
 }
 
 #[tokio::test]
+async fn lists_continue_behind_a_record_that_left_them_but_not_behind_one_that_is_gone() {
+    let house = House::new();
+    let root = orders(&house).await;
+    let page = format!("{RECORDS}?filter=status%3D'open'&sort=-total&perPage=7&skipTotal=1");
+    let first = root.get(&page).await;
+    let id = |at: usize| first.body["items"][at]["id"].as_str().unwrap().to_owned();
+    for at in 0..7 {
+        let done = json!({"status": "paid"});
+        assert_eq!(root.patch(&format!("{RECORDS}/{}", id(at)), done).await.status, 200);
+    }
+
+    let second = root.get(&format!("{page}&after={}", id(6))).await;
+    let stranger = house.guest().get(&format!("{page}&after={}", id(6))).await;
+    assert_eq!(root.delete(&format!("{RECORDS}/{}", id(6))).await.status, 204);
+    let third = root.get(&format!("{page}&after={}", id(6))).await;
+
+    assert_eq!(totals(&second.body), (6..13).rev().map(|n| n * 2).collect::<Vec<u64>>());
+    assert_eq!((stranger.status, third.status), (400, 400), "{}", third.body);
+    assert!(third.body["message"].as_str().unwrap().contains("it is gone"), "{}", third.body);
+}
+
+#[tokio::test]
 async fn figures_are_of_what_the_caller_may_list() {
     let house = House::new();
     let root = orders(&house).await;
