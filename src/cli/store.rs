@@ -17,10 +17,10 @@ use crate::store::{Home, Options, Store};
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check journal, base, and every record, index entry and count. Exit code 1 if anything is
-    /// wrong, or was and had to be mended before it could be checked.
+    /// wrong, or was and had to be mended before it could be checked. Stop the server first.
     Check(Where),
     /// Make the state anew from base and journal, if those are sound. The old one is set aside, not
-    /// deleted.
+    /// deleted. Stop the server first.
     Rebuild(Where),
 }
 

@@ -287,11 +287,17 @@ fn read_secret(path: &Path, setting: &Setting, origin: &Origin) -> Result<Secret
     if bytes.last() == Some(&b'\r') {
         bytes.pop();
     }
-    if bytes.is_empty() {
-        let problem = format!("{} is empty", path.display());
-        return Err(Error::Invalid { origin: origin.clone(), problem });
-    }
-    Ok(Secret::new(bytes))
+    let is_text = setting.key != "instance_secret";
+    let wrong = if bytes.is_empty() {
+        "is empty"
+    } else if is_text && bytes.contains(&b'\n') {
+        // Two passwords, or a comment: neither would be what anybody types.
+        "holds more than one line"
+    } else {
+        return Ok(Secret::new(bytes));
+    };
+    let problem = format!("{} {wrong}", path.display());
+    Err(Error::Invalid { origin: origin.clone(), problem })
 }
 
 /// An empty variable counts as unset, as in most of a ConfigMap's templates.

@@ -168,6 +168,7 @@ pub fn upstreams(text: &str) -> Parsed<Vec<Upstream>> {
     let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     let upstreams = entries.map(|entry| {
         upstream(entry).ok_or_else(|| {
+            let entry = unsigned(entry);
             format!("`{entry}` is not a prefix and a server such as /legacy=http://127.0.0.1:5000")
         })
     });
@@ -194,12 +195,25 @@ fn upstream(entry: &str) -> Option<Upstream> {
     Some(Upstream { prefix, authority: authority.to_owned(), path })
 }
 
+/// An address without the name and the password that it may hold.
+fn unsigned(address: &str) -> String {
+    let begin = address.find("//").map_or(0, |at| at + 2);
+    let authority = address[begin..].split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.rfind('@') {
+        Some(at) => format!("{}…{}", &address[..begin], &address[begin + at..]),
+        None => address.to_owned(),
+    }
+}
+
 pub fn url(text: &str) -> Parsed<String> {
     match text.parse::<http::Uri>() {
+        Ok(url) if url.authority().is_some_and(|authority| authority.as_str().contains('@')) => {
+            Err(format!("`{}` holds a user, whom no command gives to the server", unsigned(text)))
+        }
         Ok(url) if matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some() => {
             Ok(text.trim_end_matches('/').to_owned())
         }
-        _ => Err(format!("`{text}` is not a URL such as http://127.0.0.1:8000")),
+        _ => Err(format!("`{}` is not a URL such as http://127.0.0.1:8000", unsigned(text))),
     }
 }
 
@@ -211,6 +225,16 @@ fn split_unit(text: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passwords_in_addresses_are_neither_taken_nor_repeated() {
+        for text in ["http://ann:hunter2@host", "https://ann:hunter2@host/x@y", "ann:hunter2@"] {
+            let problem = url(text).unwrap_err();
+            assert!(!problem.contains("hunter2"), "{problem}");
+        }
+        let problem = upstreams("/a=http://ann:hunter2@host:1/b").unwrap_err();
+        assert!(problem.starts_with("`/a=http://…@host:1/b`"), "{problem}");
+    }
 
     #[test]
     fn times_and_sizes_take_units() {

@@ -82,7 +82,12 @@ impl Drop for Spent {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::domain::samples;
+    use crate::query::world::World;
+    use crate::query::{Error, List};
 
     #[test]
     fn evaluations_of_one_request_share_its_budget() {
@@ -98,5 +103,28 @@ mod tests {
         assert!(matches!(refused, Err(Error::TooExpensive { budget: 2, .. })));
         assert!(renewed.is_ok());
         assert!(Spent::new(None).add(u64::MAX / 2).is_ok());
+    }
+
+    #[test]
+    fn what_costs_too_much_is_refused() {
+        let collection = samples::collection(1, "many", &[("n", samples::number())]);
+        let records: Vec<(&str, Value)> =
+            (0..700).map(|n| ("many", json!({"id": format!("r{n}"), "n": n}))).collect();
+        let world = World::new(vec![collection], &records);
+        // 700 rows, each looked at beside each: more than the budget.
+        let rule = "@collection.many.n ?= n && @collection.many:b.n ?> n";
+        let list = List {
+            rule: Some(rule.into()),
+            limit: 500,
+            filter: "n = 1 || n = 2".into(),
+            ..List::default()
+        };
+
+        let refused =
+            world.list(&World::guest(), "many", &List { filter: String::new(), ..list.clone() });
+        let allowed = world.list(&World::guest(), "many", &list);
+
+        assert!(matches!(refused, Err(Error::TooExpensive { .. })));
+        assert_eq!(allowed.unwrap().records.len(), 2);
     }
 }

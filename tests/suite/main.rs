@@ -27,6 +27,7 @@ mod people;
 mod proxy;
 mod queries;
 mod records;
+mod reference;
 mod saturated;
 mod schema;
 mod secrets;
