@@ -82,7 +82,10 @@ fn measure(text: &str) -> Result<Measure> {
 
 fn printed(asked: &Aggregate, names: &[&str], found: &Groups) -> Value {
     let items = found.groups.iter().map(|summary| {
-        let group = asked.group.iter().cloned().zip(summary.group.iter().map(value));
+        let common = summary.group.iter().zip(&found.truths);
+        let common =
+            common.map(|(datum, is_truth)| if *is_truth { truth(datum) } else { value(datum) });
+        let group = asked.group.iter().cloned().zip(common);
         let values = names.iter().map(|name| (*name).to_owned());
         let values = values.zip(summary.values.iter().map(value));
         serde_json::json!({
@@ -91,6 +94,13 @@ fn printed(asked: &Aggregate, names: &[&str], found: &Groups) -> Value {
         })
     });
     serde_json::json!({ "items": items.collect::<Vec<_>>() })
+}
+
+fn truth(datum: &Datum) -> Value {
+    match datum {
+        Datum::Number(number) => Value::from(*number != 0.0),
+        other => value(other),
+    }
 }
 
 fn value(datum: &Datum) -> Value {

@@ -94,9 +94,7 @@ impl From<Busy> for Error {
 impl From<query::Error> for Error {
     fn from(error: query::Error) -> Self {
         match error {
-            query::Error::Invalid { .. } | query::Error::NotListed(_) => {
-                Self::Bad(error.to_string())
-            }
+            query::Error::Invalid { .. } | query::Error::Refused(_) => Self::Bad(error.to_string()),
             query::Error::Forbidden(why) => Self::Forbidden(why),
             query::Error::TooExpensive { .. } => Self::TooExpensive(error.to_string()),
             query::Error::Store(error) => Self::Store(error),

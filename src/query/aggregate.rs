@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::fields::Kind;
 use crate::domain::schema::Collection;
 use crate::query::bind::{self, Texts};
 use crate::query::columns::{Columns, Wants};
@@ -11,7 +12,7 @@ use crate::query::gathering::Gathering;
 use crate::query::plan::Walk;
 use crate::query::rows;
 use crate::query::search::Search;
-use crate::query::tree::{Tree, chain};
+use crate::query::tree::{SortKey, Tree, chain};
 use crate::query::{Aggregate, Error, Groups, Measure, Result, Scope, Summary};
 use crate::store::Order;
 use crate::store::codec::Datum;
@@ -22,7 +23,7 @@ pub fn aggregate(scope: &Scope, collection: &Arc<Collection>, asked: &Aggregate)
     let paths: Vec<&str> = asked.group.iter().map(String::as_str).chain(fields).collect();
     let odd = |path: &&&str| path.trim().is_empty() || path.contains(['-', '+', '@', ',']);
     if let Some(odd) = paths.iter().find(odd) {
-        return Err(Error::Invalid { at: 0, problem: format!("{odd:?} can't be measured") });
+        return Err(Error::Refused(format!("{odd:?} can't be measured")));
     }
     let sort = paths.join(",");
     let texts = Texts { rule: asked.rule.as_deref(), filter: &asked.filter, sort: &sort };
@@ -38,7 +39,11 @@ pub fn aggregate(scope: &Scope, collection: &Arc<Collection>, asked: &Aggregate)
     };
     let mut plan = search.plan(found.index, found.groups.len());
     plan.columns = found.columns;
-    Ok(Groups { groups: found.groups, plan })
+    let is_bool = |key: &SortKey| {
+        tree.field_of(&key.value).is_some_and(|field| matches!(field.kind, Kind::Bool))
+    };
+    let truths = tree.sort.iter().take(asked.group.len()).map(is_bool).collect();
+    Ok(Groups { groups: found.groups, truths, plan })
 }
 
 /// The groups, and what led to them.
@@ -53,7 +58,7 @@ fn single(tree: &Tree, paths: &[&str]) -> Result<()> {
     for (key, path) in tree.sort.iter().zip(paths) {
         let all = chain(&tree.slots, key.slots);
         if (1..tree.slots.len()).any(|slot| all >> slot & 1 == 1 && tree.slots[slot].many) {
-            return Err(Error::Invalid { at: 0, problem: format!("{path} has several values") });
+            return Err(Error::Refused(format!("{path} has several values")));
         }
     }
     Ok(())

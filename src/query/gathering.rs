@@ -44,8 +44,7 @@ impl Gathering {
         }
         if !self.groups.contains_key(&self.key) {
             if self.groups.len() == GROUP_LIMIT {
-                let problem = format!("there are more than {GROUP_LIMIT} groups");
-                return Err(Error::Invalid { at: 0, problem });
+                return Err(Error::Refused(format!("there are more than {GROUP_LIMIT} groups")));
             }
             self.groups.insert(self.key.clone(), Group::new(group, measured.len()));
         }

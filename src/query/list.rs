@@ -40,7 +40,8 @@ pub fn list(scope: &Scope, collection: &Arc<Collection>, list: &List) -> Result<
 fn after(search: &Search, list: &List) -> Result<Option<After>> {
     let Some(id) = list.after.as_deref() else { return Ok(None) };
     let Search { scope, collection, spent, .. } = *search;
-    let gone = || Error::NotListed(id.to_owned());
+    let words = "to come after: it is gone, or not for this caller";
+    let gone = || Error::Refused(format!("there is no record {id:?} {words}"));
     let record = rows::find(scope, collection, id, spent)?.ok_or_else(gone)?;
     let texts = Texts { rule: list.rule.as_deref(), filter: "", sort: "" };
     let rule = bind::query(scope.schema, scope.request, collection, texts)?;

@@ -66,9 +66,9 @@ pub enum Error {
     /// More row visits than a request may make; names the index that would help, if one would.
     #[error("the query would read more than {budget} rows{}", advice(index.as_deref()))]
     TooExpensive { budget: u64, index: Option<String> },
-    /// What a page should come after.
-    #[error("there is no record {0:?} to come after: it is gone, or not for this caller")]
-    NotListed(String),
+    /// Understood, but it can't be answered.
+    #[error("{0}")]
+    Refused(String),
     #[error(transparent)]
     Store(#[from] store::Error),
 }
@@ -147,6 +147,8 @@ pub enum Measure {
 #[derive(Debug)]
 pub struct Groups {
     pub groups: Vec<Summary>,
+    /// Which of the values that groups have in common are truth values.
+    pub truths: Vec<bool>,
     pub plan: Plan,
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::domain::record::Record;
-use crate::domain::schema::Collection;
+use crate::domain::schema::{Collection, Field};
 use crate::query::ast::Op;
 use crate::query::pattern::Pattern;
 use crate::store::codec::Datum;
@@ -27,6 +27,21 @@ pub struct Tree {
     pub node: Node,
     /// What is sorted by, most significant first.
     pub sort: Vec<SortKey>,
+}
+
+impl Tree {
+    /// The field that a value is of, if it is a field as it stands.
+    pub fn field_of(&self, value: &Value) -> Option<&Field> {
+        let Value::Field(slot, position) = value else { return None };
+        let collection = match &self.slots[*slot].join {
+            Join::Root => &self.collection,
+            Join::Relation { target, .. } | Join::Ids { target, .. } => target,
+            Join::Back { source, .. } => source,
+            Join::Rows { collection } => collection,
+            Join::Each { .. } | Join::Given(_) => return None,
+        };
+        collection.fields.get(*position)
+    }
 }
 
 /// How a joined row is found. A parent always has a smaller number than its children.

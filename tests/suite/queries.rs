@@ -16,6 +16,7 @@ async fn orders(house: &House) -> Client {
             json!({"name": "orders", "listRule": "status = 'open'", "viewRule": "", "fields": [
                     {"name": "status", "type": "select", "values": ["open", "paid"], "maxSelect": 1},
                     {"name": "total", "type": "number"}, {"name": "place", "type": "text"},
+                    {"name": "gift", "type": "bool"},
                     {"name": "margin", "type": "number", "hidden": true}],
                 "indexes": ["CREATE INDEX orders_status ON orders (status, total)"]}),
         )
@@ -24,7 +25,8 @@ async fn orders(house: &House) -> Client {
     for n in 0..40 {
         let status = ["open", "paid"][n % 2];
         let place = ["Bonn", "Kiel", "Ulm"][n % 3];
-        let order = json!({"status": status, "total": n, "place": place, "margin": 1});
+        let order = json!({"status": status, "total": n, "place": place, "margin": 1,
+            "gift": n % 2 == 1});
         assert_eq!(root.post(RECORDS, order).await.status, 200);
     }
     root
@@ -125,6 +127,10 @@ async fn figures_are_of_what_the_caller_may_list() {
     assert_eq!(seen.body["items"], json!([all.body["items"][0]]));
     assert_eq!(count.body, json!({"items": [{"group": {}, "values": {"count": 20}}]}));
     assert_eq!(filtered.body["items"][0]["values"], json!({"avg(total)": 35}));
+    let by_truth = root.get(&format!("{AGGREGATE}?group=gift")).await;
+    let truths =
+        by_truth.body["items"].as_array().unwrap().iter().map(|item| &item["group"]["gift"]);
+    assert_eq!(truths.collect::<Vec<_>>(), [&json!(false), &json!(true)]);
     for refused in [
         "select=sum(margin)",
         "group=margin",
