@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use crate::domain::fields::Kind;
+use crate::domain::schema::Field;
 use crate::query::ast::Segment;
 use crate::query::lexer::{Result, wrong};
 use crate::query::resolve::{Place, Resolver, Way};
@@ -99,10 +100,10 @@ impl Resolver<'_> {
                 }
                 _ => Ok(truth(false)),
             },
-            Some("length") => Ok(Side::constant(match found {
-                None => Datum::Null,
-                Some(value) => Datum::Number(texts(value).len() as f64),
-            })),
+            Some("length") => {
+                let sent = sent(field.map(|(_, field)| field), value);
+                Ok(Side::constant(Datum::Number(sent.len() as f64)))
+            }
             Some("each") => {
                 let slot = self.body_slot(at, &first.name, value)?;
                 Ok(Side::new(Value::Element(slot), Nature::Sent))
@@ -120,12 +121,8 @@ impl Resolver<'_> {
     fn body_slot(&mut self, at: usize, name: &str, value: Option<&Json>) -> Result<usize> {
         let collection = self.collection.clone();
         let field = collection.field(name).map(|(_, field)| field);
-        let mut ids = value.map(texts).unwrap_or_default();
+        let ids = sent(field, value);
         let many = field.is_some_and(|field| field.kind.is_multiple());
-        if !many && ids.is_empty() && value.is_some() {
-            // One value, and a blank one.
-            ids.push(String::new());
-        }
         let target = field.and_then(|field| match &field.kind {
             Kind::Relation(options) => self.schema.find(&options.collection_id).cloned(),
             _ => None,
@@ -138,6 +135,17 @@ impl Resolver<'_> {
             }
         };
         self.slot(at, 0, Way::Body(name.to_owned()), join, many)
+    }
+}
+
+/// The single values that were sent for a field.
+fn sent(field: Option<&Field>, value: Option<&Json>) -> Vec<String> {
+    let values = value.map(texts).unwrap_or_default();
+    let is_single = field.is_some_and(|field| !field.kind.is_multiple());
+    match is_single && values.is_empty() && value.is_some() {
+        // One value, and a blank one.
+        true => vec![String::new()],
+        false => values,
     }
 }
 

@@ -179,6 +179,7 @@ fn rules_know_what_was_sent() {
         ("@request.body.labels:each != ''", false),
         ("@request.body.labels:each ?!= ''", true),
         ("@request.body.label:each ?= ''", true),
+        ("@request.body.label:length = 1 && @request.body.labels:length = 0", true),
         ("@request.body.label:each ?= 'a'", false),
         ("@request.body.none = ''", true),
         ("@request.body.j.a.1.b = 'x'", true),

@@ -10,6 +10,7 @@ use crate::domain::collections::validate;
 use crate::domain::fields::AuthOptions;
 use crate::domain::fields::options::BELOW_ZERO;
 use crate::domain::fields::{Kind, MailTemplate};
+use crate::domain::request::SUPERUSERS_ID;
 use crate::domain::schema::{Collection, Schema};
 
 /// What the secret of a token may measure.
@@ -139,6 +140,10 @@ fn mfa(schema: &Arc<Schema>, collection: &Arc<Collection>, auth: &AuthOptions) -
     let mut problems = Problems::new();
     if !auth.mfa.enabled {
         return problems;
+    }
+    if collection.id == SUPERUSERS_ID {
+        let message = "In this version, superusers sign in by their password alone.";
+        problems.add("enabled", "validation_mfa_not_enough_auths", message);
     }
     let ways = [auth.password_auth.enabled, auth.oauth2.enabled, auth.otp.enabled];
     if ways.iter().filter(|enabled| **enabled).count() < 2 {

@@ -7,6 +7,7 @@ use crate::domain::collections::system;
 use crate::domain::fields::date;
 use crate::domain::fields::pattern;
 use crate::domain::fields::{AuthOptions, Kind, define};
+use crate::domain::request::SUPERUSERS_ID;
 use crate::domain::schema::{Collection, CollectionKind, Field, Rules};
 use crate::domain::{Error, Problems, Result};
 
@@ -77,6 +78,11 @@ pub fn draft(
     }
     if let Some(auth) = &mut collection.auth {
         **auth = auth_options(auth, definition)?;
+        if collection.id == SUPERUSERS_ID {
+            // Superusers must be able to sign in, and not by a stranger's word.
+            auth.password_auth.enabled = true;
+            auth.oauth2.enabled = false;
+        }
     }
     let mut statements = match definition.get("indexes") {
         None | Some(Value::Null) => stated(&collection),

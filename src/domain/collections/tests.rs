@@ -286,6 +286,23 @@ fn a_fresh_store_gets_its_system_collections_once() {
 }
 
 #[test]
+fn superusers_keep_their_way_in() {
+    let store = store();
+    store.write(|tx| collections::bootstrap(tx, NOW)).unwrap();
+    for (change, place) in [
+        (json!({"authRule": null}), "authRule"),
+        (json!({"manageRule": "id != ''"}), "manageRule"),
+        (json!({"otp": {"enabled": true}, "mfa": {"enabled": true}}), "mfa"),
+    ] {
+        let refused = update(&store, "_superusers", change).unwrap_err();
+        assert!(matches!(&refused, Error::Invalid { problems, .. } if problems.has(place)));
+    }
+    let change = json!({"passwordAuth": {"enabled": false}, "oauth2": {"enabled": true}});
+    let auth = update(&store, "_superusers", change).unwrap().auth.clone().unwrap();
+    assert_eq!((auth.password_auth.enabled, auth.oauth2.enabled), (true, false));
+}
+
+#[test]
 fn secrets_are_kept_but_never_shown() {
     let store = store();
     let provider = json!({"name": "google", "clientId": "cid", "clientSecret": "shh-canary"});

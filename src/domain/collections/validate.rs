@@ -50,7 +50,7 @@ pub fn problems(
             let message = "A system collection keeps its name.";
             problems.add("name", "validation_collection_system_name_change", message);
         }
-        for ((name, before), (_, after)) in old.rules.named().into_iter().zip(new.rules.named()) {
+        for ((name, before), (_, after)) in rules_of(old).into_iter().zip(rules_of(new)) {
             if before != after {
                 let message = "A system collection keeps its rules.";
                 problems.add(name, "validation_collection_system_rule_change", message);
@@ -63,6 +63,16 @@ pub fn problems(
         auth_options::problems(schema, new, auth, &mut problems);
     }
     problems
+}
+
+/// All rules that a collection has, of accounts too.
+fn rules_of(collection: &Collection) -> Vec<(&'static str, &Option<String>)> {
+    let mut rules: Vec<_> = collection.rules.named().into();
+    if let Some(auth) = &collection.auth {
+        rules.push(("authRule", &auth.auth_rule));
+        rules.push(("manageRule", &auth.manage_rule));
+    }
+    rules
 }
 
 fn id(id: &str, problems: &mut Problems) {

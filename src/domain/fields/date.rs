@@ -7,6 +7,8 @@ use crate::clock::days;
 use crate::domain::fields::DateOptions;
 use crate::domain::fields::Problem;
 
+mod worded;
+
 const DAY_MS: i64 = 86_400_000;
 
 pub fn cast(value: &Value) -> Value {
@@ -51,8 +53,19 @@ pub fn print(moment_ms: i64) -> String {
 }
 
 /// Reads `2024-01-02`, optionally with a time (after a blank or `T`), a fraction (after `.` or `,`) of
-/// which milliseconds count, and `Z` or an offset; in milliseconds since the epoch.
+/// which milliseconds count, and `Z` or an offset; or a date in English words, see `worded`. In
+/// milliseconds since the epoch.
 pub fn parse(text: &str) -> Option<i64> {
+    if text.starts_with(|first: char| first.is_ascii_digit())
+        && text.as_bytes().get(4) == Some(&b'-')
+    {
+        numbers(text)
+    } else {
+        worded::parse(text)
+    }
+}
+
+fn numbers(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
     let number = |from: usize, until: usize| -> Option<i64> {
         let digits = bytes.get(from..until)?;
@@ -65,20 +78,17 @@ pub fn parse(text: &str) -> Option<i64> {
     if !is(4, b"-") || !is(7, b"-") || !(1..=12).contains(&month) || day < 1 {
         return None;
     }
-    let days = days(year, month, day);
-    if civil(days) != (year, month, day) {
-        return None;
-    }
-    let mut moment = days * DAY_MS;
     if bytes.len() == 10 {
-        return Some(moment);
+        return moment((year, month, day), (0, 0, 0));
     }
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    if !is(10, b" T") || !is(13, b":") || !is(16, b":") || hour > 23 || minute > 59 || second > 59 {
+    // An hour may have one digit.
+    let colon = if is(12, b":") { 12 } else { 13 };
+    if !is(10, b" T") || !is(colon, b":") || !is(colon + 3, b":") {
         return None;
     }
-    moment += ((hour * 60 + minute) * 60 + second) * 1000;
-    let mut at = 19;
+    let (minute, second) = (number(colon + 1, colon + 3)?, number(colon + 4, colon + 6)?);
+    let mut moment = moment((year, month, day), (number(11, colon)?, minute, second))?;
+    let mut at = colon + 6;
     if is(at, b".,") {
         let digits = bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         if digits == 0 {
@@ -89,8 +99,18 @@ pub fn parse(text: &str) -> Option<i64> {
         moment += number(at + 1, at + 1 + kept)? * [100, 10, 1][kept - 1];
         at += 1 + digits;
     }
-    let moment = moment - offset_ms(&bytes[at..])?;
+    let rest = &bytes[at..];
+    // As Go prints it: the name of the zone follows its offset.
+    let is_named = rest.len() > 4 && rest.ends_with(b" UTC");
+    let moment = moment - offset_ms(&rest[..rest.len() - if is_named { 4 } else { 0 }])?;
     (0..=9999).contains(&civil(moment.div_euclid(DAY_MS)).0).then_some(moment)
+}
+
+/// A day and a time of it, if there is such a day and time.
+fn moment(day: (i64, i64, i64), (hour, minute, second): (i64, i64, i64)) -> Option<i64> {
+    let days = days(day.0, day.1, day.2);
+    let is_there = civil(days) == day && hour <= 23 && minute <= 59 && second <= 59;
+    is_there.then_some(days * DAY_MS + ((hour * 60 + minute) * 60 + second) * 1000)
 }
 
 fn offset_ms(rest: &[u8]) -> Option<i64> {
@@ -126,6 +146,11 @@ mod tests {
             ("2024-01-02 03:04:05 +0200", "2024-01-02 01:04:05.000Z"),
             ("2024-01-02T03:04:05.7-00:30", "2024-01-02 03:34:05.700Z"),
             ("2024-01-02 03:04:05,5", "2024-01-02 03:04:05.500Z"),
+            ("2024-01-02 3:04:05", "2024-01-02 03:04:05.000Z"),
+            ("2024-01-02T3:04:05.25Z", "2024-01-02 03:04:05.250Z"),
+            ("2024-01-02 03:04:05.5 +0200 UTC", "2024-01-02 01:04:05.500Z"),
+            ("2024-01-02 03:04:05 UTC", ""),
+            ("Tue, 02 Jan 2024 03:04:05 GMT", "2024-01-02 03:04:05.000Z"),
             ("0000-01-01", "0000-01-01 00:00:00.000Z"),
             ("2024-02-29", "2024-02-29 00:00:00.000Z"),
             ("2024-02-30", ""),

@@ -1,6 +1,6 @@
 //! The options of each kind of field, named and defaulted as clients see them.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::domain::fields::Pattern;
 use crate::domain::fields::templates;
@@ -8,20 +8,45 @@ use crate::domain::fields::templates;
 /// Stands for a size below zero, for the checks to refuse by its name.
 pub const BELOW_ZERO: u64 = u64::MAX;
 
-fn size<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-    let number = serde_json::Number::deserialize(from)?;
-    let below = || number.as_i64().map(|_| BELOW_ZERO);
-    let size = number.as_u64().or_else(below);
-    size.ok_or_else(|| serde::de::Error::custom("a size must be a whole number"))
+/// A size as clients write it: those below zero are kept until the checks see them.
+mod size {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::BELOW_ZERO;
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+        let number = serde_json::Number::deserialize(from)?;
+        let below = || number.as_i64().map(|_| BELOW_ZERO);
+        let size = number.as_u64().or_else(below);
+        size.ok_or_else(|| serde::de::Error::custom("a size must be a whole number"))
+    }
+
+    pub fn serialize<S: Serializer>(size: &u64, to: S) -> Result<S::Ok, S::Error> {
+        match *size {
+            BELOW_ZERO => (-1).serialize(to),
+            size => size.serialize(to),
+        }
+    }
+}
+
+/// Whole numbers have no fraction, as in records.
+fn bound<S: Serializer>(bound: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match *bound {
+        Some(number) if number.fract() == 0.0 && number.abs() < EXACT => {
+            (number as i64).serialize(to)
+        }
+        other => other.serialize(to),
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TextOptions {
-    #[serde(deserialize_with = "size")]
+    #[serde(with = "size")]
     pub min: u64,
     /// 0 means 5000.
-    #[serde(deserialize_with = "size")]
+    #[serde(with = "size")]
     pub max: u64,
     pub pattern: Pattern,
     pub autogenerate_pattern: String,
@@ -31,7 +56,9 @@ pub struct TextOptions {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NumberOptions {
+    #[serde(serialize_with = "bound")]
     pub min: Option<f64>,
+    #[serde(serialize_with = "bound")]
     pub max: Option<f64>,
     pub only_int: bool,
 }
@@ -48,7 +75,7 @@ pub struct DomainOptions {
 #[serde(rename_all = "camelCase", default)]
 pub struct EditorOptions {
     /// Bytes; 0 means 5 MiB.
-    #[serde(deserialize_with = "size")]
+    #[serde(with = "size")]
     pub max_size: u64,
     #[serde(rename = "convertURLs")]
     pub convert_urls: bool,
@@ -72,17 +99,17 @@ pub struct AutodateOptions {
 #[serde(rename_all = "camelCase", default)]
 pub struct SelectOptions {
     pub values: Vec<String>,
-    #[serde(deserialize_with = "size")]
+    #[serde(with = "size")]
     pub max_select: u64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct FileOptions {
-    #[serde(deserialize_with = "size")]
+    #[serde(with = "size")]
     pub max_select: u64,
     /// Bytes; 0 means 5 MiB.
-    #[serde(deserialize_with = "size")]
+    #[serde(with = "size")]
     pub max_size: u64,
     pub mime_types: Vec<String>,
     pub thumbs: Vec<String>,
@@ -93,9 +120,9 @@ pub struct FileOptions {
 #[serde(rename_all = "camelCase", default)]
 pub struct RelationOptions {
     pub collection_id: String,
-    #[serde(deserialize_with = "size")]
+    #[serde(with = "size")]
     pub min_select: u64,
-    #[serde(deserialize_with = "size")]
+    #[serde(with = "size")]
     pub max_select: u64,
     pub cascade_delete: bool,
 }
@@ -104,20 +131,20 @@ pub struct RelationOptions {
 #[serde(rename_all = "camelCase", default)]
 pub struct JsonOptions {
     /// Bytes; 0 means 1 MiB.
-    #[serde(deserialize_with = "size")]
+    #[serde(with = "size")]
     pub max_size: u64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PasswordOptions {
-    #[serde(deserialize_with = "size")]
+    #[serde(with = "size")]
     pub min: u64,
     /// 0 means 71.
-    #[serde(deserialize_with = "size")]
+    #[serde(with = "size")]
     pub max: u64,
     pub pattern: Pattern,
-    #[serde(deserialize_with = "size")]
+    #[serde(with = "size")]
     pub cost: u64,
 }
 
@@ -172,9 +199,9 @@ pub struct MappedFields {
 #[serde(rename_all = "camelCase", default)]
 pub struct Otp {
     pub enabled: bool,
-    #[serde(deserialize_with = "size")]
+    #[serde(with = "size")]
     pub duration: u64,
-    #[serde(deserialize_with = "size")]
+    #[serde(with = "size")]
     pub length: u64,
     pub email_template: MailTemplate,
 }
@@ -183,7 +210,7 @@ pub struct Otp {
 #[serde(rename_all = "camelCase", default)]
 pub struct Mfa {
     pub enabled: bool,
-    #[serde(deserialize_with = "size")]
+    #[serde(with = "size")]
     pub duration: u64,
     pub rule: String,
 }
@@ -198,7 +225,7 @@ pub struct AuthAlert {
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TokenSettings {
-    #[serde(deserialize_with = "size")]
+    #[serde(with = "size")]
     pub duration: u64,
     /// Mixed into the signature's key epoch: changing it revokes. Write-only.
     pub secret: String,
