@@ -1,5 +1,6 @@
 //! Keeps the journal short: a new base when it has grown, and then away with what no one needs.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -21,8 +22,11 @@ use crate::store::snapshot::View;
 use crate::store::state::Applied;
 
 /// How long a base is worked at before it rests as long: where cores are few, commits wait for one.
+/// Only while it is in time: under load that does not end, the journal would grow without end.
 const STRETCH: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(10);
+/// A base is late when the journal has grown since it began by this part of what makes one due.
+const PATIENCE_SHARE: u64 = 4;
 /// Entries of a base that are read at a time, in about that time.
 const BASE_PAGE: usize = 250;
 
@@ -93,11 +97,14 @@ impl Shared {
     fn is_base_due(&self) -> bool {
         let last = self.base.lock().as_ref().map(|base| (base.start.seq, base.bytes));
         let (seq, bytes) = last.unwrap_or_default();
-        let grown = self
-            .core
-            .try_lock()
-            .and_then(|core| core.journal.as_ref().map(|journal| journal.bytes_since(seq)));
-        grown.is_some_and(|grown| grown > bytes.max(self.base_patience.load(SeqCst)))
+        self.has_grown(seq, bytes.max(self.base_patience.load(SeqCst)))
+    }
+
+    /// Whether the journal has grown by more than `bytes` since `seq`, if that can be told at once.
+    fn has_grown(&self, seq: u64, bytes: u64) -> bool {
+        let core = self.core.try_lock();
+        let journal = core.as_ref().and_then(|core| core.journal.as_ref());
+        journal.is_some_and(|journal| journal.bytes_since(seq) > bytes)
     }
 
     pub fn make_base(self: &Arc<Self>) -> io::Result<Option<Base>> {
@@ -130,12 +137,17 @@ impl Shared {
         directory.check_place()?;
         let mut pages = Pages::new();
         let mut begun = Instant::now();
+        let is_late = Cell::new(false);
         let pause = || {
             let worked = begun.elapsed();
             if worked >= STRETCH {
                 self.go_on()?;
                 directory.check_place()?;
-                std::thread::sleep(worked.min(PAUSE_MAX));
+                let patience = self.base_patience.load(SeqCst) / PATIENCE_SHARE;
+                is_late.set(is_late.get() || self.has_grown(start.seq, patience));
+                if !is_late.get() {
+                    std::thread::sleep(worked.min(PAUSE_MAX));
+                }
                 begun = Instant::now();
             }
             Ok(())
@@ -144,7 +156,8 @@ impl Shared {
             if !self.has_room_for_base() {
                 return Err(io::Error::from(io::ErrorKind::StorageFull));
             }
-            let page = self.page(last, pages.limit.min(BASE_PAGE))?;
+            let most = if is_late.get() { usize::MAX } else { BASE_PAGE };
+            let page = self.page(last, pages.limit.min(most))?;
             pages.saw(&page);
             Ok(page)
         })?;
