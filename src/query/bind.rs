@@ -15,7 +15,8 @@ use crate::query::pattern::Pattern;
 use crate::query::resolve::Resolver;
 use crate::query::side::{Nature, Side, Trust};
 use crate::query::sort;
-use crate::query::tree::{Node, Slot, SlotId, Slots, Test, Tree, Value, chain};
+use crate::query::tree::{Cell, Join, Node, Slot, SlotId, Slots, Test, Tree, Value, chain};
+use crate::query::value;
 use crate::query::{Error, Result};
 use crate::store::codec::Datum;
 
@@ -153,7 +154,7 @@ fn leaf(
         test.json = false;
     }
     let mut terms = Vec::new();
-    if !any && !matches!(comparison.op, Op::Equal | Op::NotEqual) {
+    if !any && !compares_absent(&test, &resolver.slots) {
         // Absent values can't be compared: some row must satisfy it, and no other deny it.
         let node = shown(Node::Test(Box::new(test.clone())), &emails);
         terms.push(Unbound::Leaf { node, slots: slots | denied, any: true });
@@ -170,6 +171,31 @@ fn leaf(
     }
     terms.push(Unbound::Leaf { node, slots: slots | denied, any });
     Ok(if terms.len() == 1 { terms.remove(0) } else { Unbound::And(terms) })
+}
+
+/// Whether absent values are equal or different, too: to each other, and to what is blank.
+fn compares_absent(test: &Test, slots: &[Slot]) -> bool {
+    let is_blank = |datum: &Datum| match datum {
+        Datum::Null => true,
+        Datum::Number(_) => false,
+        Datum::Text(text) => text.is_empty(),
+    };
+    let is_something = |value: &Value| match value {
+        Value::Constant(datum) => !is_blank(datum),
+        // Of the caller it is known as well.
+        Value::Field(slot, field) => match &slots[*slot].join {
+            Join::Given(cells) => cells
+                .iter()
+                .filter_map(Cell::record)
+                .any(|record| !is_blank(&value::of_field(record, *field))),
+            _ => false,
+        },
+        _ => false,
+    };
+    match test.op {
+        Op::Equal => ![&test.left, &test.right].into_iter().any(is_something),
+        op => op == Op::NotEqual,
+    }
 }
 
 /// The condition, where every address that it looks at is shown to everybody.

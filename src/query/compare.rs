@@ -17,6 +17,7 @@ pub fn holds(test: &Test, left: Datum, right: Datum) -> bool {
             let left = if test.numeric[0] { as_number(left) } else { left };
             let right = if test.numeric[1] { as_number(right) } else { right };
             match op {
+                Op::Equal if test.lenient && is_absent(&left, &right) => true,
                 Op::Equal => equal(test.json, &left, &right),
                 Op::NotEqual => !equal(test.json, &left, &right),
                 _ => ordered(op, &left, &right).unwrap_or(test.lenient),
@@ -38,9 +39,13 @@ fn equal(json: bool, left: &Datum, right: &Datum) -> bool {
     }
 }
 
+fn is_absent(left: &Datum, right: &Datum) -> bool {
+    matches!(left, Datum::Null) || matches!(right, Datum::Null)
+}
+
 /// `None` where a value is absent: that is neither more nor less.
 fn ordered(op: Op, left: &Datum, right: &Datum) -> Option<bool> {
-    if matches!(left, Datum::Null) || matches!(right, Datum::Null) {
+    if is_absent(left, right) {
         return None;
     }
     let order = left.order(right);

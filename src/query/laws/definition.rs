@@ -1,5 +1,5 @@
 //! The meaning of a filter over `members` and their `tags`, by definition: some choice of one row
-//! for each path makes the whole true, and a plain condition is about all rows, on its own.
+//! for each path makes the whole true, and a plain condition is about all other rows, too.
 
 use proptest::prelude::*;
 
@@ -83,17 +83,18 @@ impl Row<'_> {
         }
     }
 
+    /// Whether no row denies it: one that is absent is neither equal nor different.
     fn all(&self, path: usize, value: u8) -> bool {
         let none = [None; 4];
         self.choices(if path == 2 { 1 } else { path }, &none).into_iter().all(|outer| {
             let mut choice = none;
             choice[if path == 2 { 1 } else { path }] = outer;
             if path != 2 {
-                return self.is(path, &choice, value);
+                return outer.is_none() || self.is(path, &choice, value);
             }
             self.choices(2, &choice).into_iter().all(|inner| {
                 choice[2] = inner;
-                self.is(2, &choice, value)
+                inner.is_none() || self.is(2, &choice, value)
             })
         })
     }
@@ -103,7 +104,9 @@ impl Row<'_> {
             Tree::And(list) => list.iter().all(|tree| self.holds(tree, choice)),
             Tree::Or(list) => list.iter().any(|tree| self.holds(tree, choice)),
             Tree::Leaf { path, any: true, value } => self.is(*path, choice, *value),
-            Tree::Leaf { path, any: false, value } => self.all(*path, *value),
+            Tree::Leaf { path, any: false, value } => {
+                self.is(*path, choice, *value) && self.all(*path, *value)
+            }
         }
     }
 

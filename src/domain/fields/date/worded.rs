@@ -71,8 +71,8 @@ impl Parts {
 }
 
 fn is_weekday(word: &str) -> bool {
-    let is = |day: &&str| word.eq_ignore_ascii_case(day) || word.eq_ignore_ascii_case(&day[..3]);
-    WEEKDAYS.iter().any(|day| is(&day))
+    let is = |day: &str| word.eq_ignore_ascii_case(day) || word.eq_ignore_ascii_case(&day[..3]);
+    WEEKDAYS.iter().any(|day| is(day))
 }
 
 fn time(text: &str) -> Option<(i64, i64, i64)> {
