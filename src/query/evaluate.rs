@@ -11,6 +11,7 @@ use crate::query::json;
 use crate::query::probe::{self, Table};
 use crate::query::rows;
 use crate::query::sort::shuffled;
+use crate::query::strftime::strftime;
 use crate::query::tree::{Cell, Node, SlotId, Slots, Tree, Value, chain};
 use crate::query::value;
 use crate::query::{Result, Scope};
@@ -209,9 +210,10 @@ impl<'a> Evaluator<'a> {
             compare::text(&datum).map(|text| text.into_owned())
         });
         let texts = texts.collect::<Option<Vec<String>>>()?;
-        let [format, date, modifiers @ ..] = &texts[..] else { return None };
-        let modifiers = modifiers.iter().map(String::as_str);
-        functions::strftime(format, date, modifiers, now_ms).map(|text| Datum::Text(text.into()))
+        let [format, rest @ ..] = &texts[..] else { return None };
+        let date = rest.first().map_or("now", String::as_str);
+        let modifiers = rest.iter().skip(1).map(String::as_str);
+        strftime(format, date, modifiers, now_ms).map(|text| Datum::Text(text.into()))
     }
 }
 

@@ -45,6 +45,7 @@ mod rows;
 mod search;
 mod side;
 mod sort;
+mod strftime;
 mod tree;
 pub mod value;
 #[cfg(test)]
@@ -52,7 +53,7 @@ mod world;
 
 pub use budget::Budget;
 pub use decide::{Decision, decide};
-pub use functions::strftime;
+pub use strftime::strftime;
 
 /// Why a filter or sort was refused.
 #[derive(Debug, thiserror::Error)]

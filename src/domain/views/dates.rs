@@ -10,17 +10,8 @@ pub fn formatted(format: &str, of: &[Value], now_ms: i64) -> Value {
     }
     let texts: Vec<String> = of.iter().map(Value::text).collect();
     let date = texts.first().map_or("now", String::as_str);
-    let mut modifiers: Vec<&str> = texts.iter().skip(1).map(String::as_str).collect();
-    let seconds = modifiers.first().is_some_and(|first| {
-        first.eq_ignore_ascii_case("unixepoch") || first.eq_ignore_ascii_case("auto")
-    });
-    let mut start = date.to_owned();
-    if seconds && let Ok(seconds) = date.trim().parse::<f64>() {
-        // Days of the calendar that dates without a calendar count in.
-        start = (2_440_587.5 + seconds / 86_400.0).to_string();
-        modifiers.remove(0);
-    }
-    query::strftime(format, &start, modifiers.into_iter(), now_ms).map_or(Value::Null, Value::from)
+    let modifiers = texts.iter().skip(1).map(String::as_str);
+    query::strftime(format, date, modifiers, now_ms).map_or(Value::Null, Value::from)
 }
 
 #[cfg(test)]
