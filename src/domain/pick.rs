@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::domain::{Error, Result};
 
+mod entities;
 mod excerpt;
 
 use excerpt::Excerpt;

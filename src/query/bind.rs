@@ -227,8 +227,13 @@ pub fn test(left: Side, op: Op, right: Side) -> Test {
     }
     let [mut left, mut right] = values;
     if !matches!(op, Op::Like | Op::NotLike) {
-        for (value, other) in [(&mut left, natures[1]), (&mut right, natures[0])] {
+        let [a, b] = natures;
+        for (value, own, other) in [(&mut left, a, b), (&mut right, b, a)] {
             match (value, other) {
+                (Value::Constant(datum), Nature::Text) if own == Nature::Whole => {
+                    *datum = compare::text(datum)
+                        .map_or(Datum::Null, |text| Datum::Text(text.into_owned().into()));
+                }
                 (Value::Constant(datum), Nature::Text) => {
                     *datum = compare::as_text(std::mem::replace(datum, Datum::Null));
                 }

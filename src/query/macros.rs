@@ -59,7 +59,11 @@ pub fn value(name: &str, now_ms: i64) -> Option<Datum<'static>> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::domain::samples;
+    use crate::query::world::World;
 
     /// 2024-02-29 12:34:56.789Z, a Thursday.
     const NOW: i64 = 1_709_210_096_789;
@@ -87,6 +91,16 @@ mod tests {
         check("hour", "12");
         check("weekday", "4");
         check("month", "2");
+    }
+
+    #[test]
+    fn numbers_beside_texts_have_no_fraction() {
+        let stays = samples::collection(1, "stays", &[("year", samples::text())]);
+        let stay = |id: &str, year: &str| ("stays", json!({"id": id, "year": year}));
+        let world = World::new(vec![stays], &[stay("a", "2026"), stay("b", "2026.0")]);
+        let ids = |filter: &str| world.ids(&World::guest(), "stays", "", filter, "id").unwrap();
+        assert_eq!(ids("year = @year"), ["a"]);
+        assert_eq!(ids("year = 2026"), ["b"], "of a literal the fraction is printed");
     }
 
     #[test]

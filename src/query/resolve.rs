@@ -75,7 +75,7 @@ impl<'a> Resolver<'a> {
             Term::Bool(value) => Ok(Side::constant(Datum::Number(f64::from(*value)))),
             Term::Null => Ok(Side::constant(Datum::Null)),
             Term::Macro(name) => match macros::value(name, self.request.now_ms) {
-                Some(datum) => Ok(Side::constant(datum)),
+                Some(datum) => Ok(Side::new(Value::Constant(datum), Nature::Whole)),
                 None => wrong(at, format!("there is no @{name}")),
             },
             Term::Call(name, operands) => self.call(at, name, operands),

@@ -32,6 +32,8 @@ pub enum Nature {
     Json,
     /// Of the single values that were sent: where there are none, not even a blank is one.
     Sent,
+    /// Of macros that count: beside a text, they have no fraction.
+    Whole,
     /// Of literals and what came with the request: as the other side is.
     Open,
 }

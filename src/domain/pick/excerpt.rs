@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::domain::pick::entities;
 use crate::domain::{Error, Result};
 
 /// Tags that don't part words.
@@ -12,17 +13,6 @@ const INLINE: &[&str] = &[
 ];
 /// Tags whose content is nothing to read.
 const SILENT: &[&str] = &["style", "script", "iframe", "embed", "svg", "head", "noscript"];
-const ENTITIES: &[(&str, char)] = &[
-    ("amp", '&'),
-    ("lt", '<'),
-    ("gt", '>'),
-    ("quot", '"'),
-    ("apos", '\''),
-    ("nbsp", ' '),
-    ("ndash", '–'),
-    ("mdash", '—'),
-    ("hellip", '…'),
-];
 /// Longest name of an entity that is looked for.
 const ENTITY_MAX: usize = 10;
 
@@ -131,7 +121,7 @@ fn entity(text: &str) -> Option<(char, &str)> {
             };
             char::from_u32(code)?
         }
-        None => ENTITIES.iter().find(|(known, _)| *known == name)?.1,
+        None => entities::named(name)?,
     };
     Some((letter, &text[end + 1..]))
 }
