@@ -218,6 +218,8 @@ fn what_the_list_rule_denies_stays_hidden() {
     guest("team = 't2'", "n2");
     guest("team.id = 't2'", "n2");
     guest("teams:each ?= 't2'", "n2");
+    guest("teams.id ?= 't2'", "n2");
+    guest("teams.id != 't9'", "n1 n2 n3");
     guest("teams.n ?= 2", "");
     guest("teams.n ?= 1", "n1 n2");
     guest("teams.n < 9", "n1");

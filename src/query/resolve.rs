@@ -185,8 +185,8 @@ impl<'a> Resolver<'a> {
                     let join = Join::Relation { field: position, target: target.clone() };
                     let many = field.kind.is_multiple();
                     let slot = self.slot(at, place.slot, Way::Field(position), join, many)?;
-                    place = self.enter(place, slot, target, rest)?;
                     if id_only {
+                        // The record shows it: what it names need not be listable.
                         let side = Side::new(Value::Element(slot), Nature::Text);
                         return self.modified(
                             Side { guarded: place.guarded, ..side },
@@ -194,6 +194,7 @@ impl<'a> Resolver<'a> {
                             modifier,
                         );
                     }
+                    place = self.enter(place, slot, target, rest)?;
                     self.slots[slot].loads = true;
                 }
                 Kind::Json(_) | Kind::GeoPoint => {
