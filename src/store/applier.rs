@@ -113,7 +113,8 @@ impl Shared {
         }
         while let Some(applied) = self.apply_round()? {
             *unclaimed = Some(applied);
-            if !closing && !self.is_pressed() {
+            // However much there is to do: the state is claimed and bases are begun in between.
+            if !closing {
                 break;
             }
         }
