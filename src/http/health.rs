@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode, Uri};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::app::{App, Condition, Phase};
@@ -22,19 +23,30 @@ const HEALTHY: &str = r#"{"code":200,"message":"API is healthy.","data":{}}"#;
 pub(super) const PROXY_HEADERS: [&str; 4] =
     ["X-Forwarded-For", "X-Real-IP", "CF-Connecting-IP", "Fly-Client-IP"];
 
+/// What is asked every few seconds, by everything: written without a tree in between.
+#[derive(Serialize)]
+pub(super) struct Brief {
+    status: &'static str,
+    timestamp: String,
+    version: &'static str,
+    uptime_s: i64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Live {
+    status: &'static str,
+    timestamp: String,
+}
+
 /// `GET /health`: the short answer, as soon as the socket is bound.
-pub(super) async fn brief(State(app): State<App>) -> Json<Value> {
-    Json(json!({
-        "status": "healthy",
-        "timestamp": timestamp(&app),
-        "version": env!("CARGO_PKG_VERSION"),
-        "uptime_s": app.uptime_ms() / 1000,
-    }))
+pub(super) async fn brief(State(app): State<App>) -> Json<Brief> {
+    let (timestamp, uptime_s) = (timestamp(&app), app.uptime_ms() / 1000);
+    Json(Brief { status: "healthy", timestamp, version: env!("CARGO_PKG_VERSION"), uptime_s })
 }
 
 /// `GET /health/live`: depends on nothing.
-pub(super) async fn live(State(app): State<App>) -> Json<Value> {
-    Json(json!({ "status": "UP", "timestamp": timestamp(&app) }))
+pub(super) async fn live(State(app): State<App>) -> Json<Live> {
+    Json(Live { status: "UP", timestamp: timestamp(&app) })
 }
 
 /// `GET /startup`: 200 once the store is open.
