@@ -186,7 +186,10 @@ impl<'a> Resolver<'a> {
                     let many = field.kind.is_multiple();
                     let slot = self.slot(at, place.slot, Way::Field(position), join, many)?;
                     if id_only {
-                        // The record shows it: what it names need not be listable.
+                        // The record shows it: what it names need not be listable, if anything is.
+                        if self.trust == Trust::Client && target.rules.list.is_none() {
+                            return wrong(at, format!("{} can't be looked into", target.name));
+                        }
                         let side = Side::new(Value::Element(slot), Nature::Text);
                         return self.modified(
                             Side { guarded: place.guarded, ..side },
