@@ -4,6 +4,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
 
 use crate::store::base::{self, Base, Unreadable};
 use crate::store::directory::Directory;
@@ -82,6 +83,11 @@ pub(super) fn begins_behind(end: &End, start: &Applied) -> bool {
     end.first.as_ref().is_some_and(|first| first.seq > start.seq + 1)
 }
 
+/// How long a base is looked through before that rests so many times as long: nothing waits for it.
+const STRETCH: Duration = Duration::from_millis(1);
+const RESTS: u32 = 9;
+const REST_MAX: Duration = Duration::from_millis(50);
+
 impl Shared {
     /// Why base and journal would not make up the state.
     pub fn doubt(self: &Arc<Self>) -> Option<String> {
@@ -97,8 +103,18 @@ impl Shared {
             }
             Ok(_) => {}
         }
+        let mut begun = Instant::now();
         let read = base::read(&base?, &directory.line(), |_, _| {
-            if self.stop.load(SeqCst) { Err("the store is closing".to_owned()) } else { Ok(()) }
+            let worked = begun.elapsed();
+            if worked < STRETCH {
+                return Ok(());
+            }
+            if self.stop.load(SeqCst) || self.is_base_due() {
+                return Err("nobody needs to know any more".to_owned());
+            }
+            std::thread::sleep((worked * RESTS).min(REST_MAX));
+            begun = Instant::now();
+            Ok(())
         });
         match read {
             Ok(()) => None,

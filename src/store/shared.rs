@@ -74,6 +74,7 @@ pub(super) struct Shared {
     pub base_patience: AtomicU64,
     /// Whether nobody looked yet if that base is whole.
     pub is_base_doubted: AtomicBool,
+    pub opened: Instant,
     pub base_thread: Mutex<Option<JoinHandle<()>>>,
     /// Held while a base is made: they share a file, and the one begun last must be the newest.
     pub base_making: Mutex<()>,
@@ -132,6 +133,7 @@ impl Shared {
             base: Mutex::default(),
             base_patience: AtomicU64::new(parts.options.base_bytes),
             is_base_doubted: AtomicBool::new(false),
+            opened: Instant::now(),
             base_thread: Mutex::default(),
             base_making: Mutex::default(),
             scrubbing: Mutex::default(),

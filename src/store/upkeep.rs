@@ -30,6 +30,10 @@ const PATIENCE_SHARE: u64 = 4;
 /// Entries of a base that are read at a time, in about that time.
 const BASE_PAGE: usize = 250;
 
+/// A base is looked through when the server has started, with cold caches, and answers its first
+/// callers: not at once,
+const LOOK_AFTER: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 60 });
+
 /// Before a base is tried again that the store cannot be without.
 const REST: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 20 });
 
@@ -45,7 +49,7 @@ impl Shared {
     pub fn start_base_if_due(self: &Arc<Self>) {
         let mut running = self.base_thread.lock();
         let is_running = running.as_ref().is_some_and(|thread| !thread.is_finished());
-        let is_wanted = self.is_base_doubted.load(SeqCst) || self.is_base_due();
+        let is_wanted = self.is_look_due() || self.is_base_due();
         // Whoever closes the store joins the thread that is there when it has said so.
         let is_closing = self.stop.load(SeqCst);
         if is_running || is_closing || !is_wanted || !self.options.makes_bases {
@@ -56,10 +60,15 @@ impl Shared {
             let is_doubted = shared.is_base_doubted.swap(false, SeqCst);
             if is_doubted {
                 // While the state has everything still.
-                let Some(why) = shared.doubt().filter(|_| !shared.stop.load(SeqCst)) else {
-                    return;
-                };
-                tracing::warn!("a new base of the store is made, there is none to rely on: {why}");
+                match shared.doubt() {
+                    _ if shared.stop.load(SeqCst) => return,
+                    // It ends the look, and is read back itself.
+                    _ if shared.is_base_due() => {}
+                    None => return,
+                    Some(why) => tracing::warn!(
+                        "a new base of the store is made, there is none to rely on: {why}"
+                    ),
+                }
             }
             if let Err(error) = shared.make_base()
                 && !shared.stop.load(SeqCst)
@@ -94,7 +103,13 @@ impl Shared {
         }
     }
 
-    fn is_base_due(&self) -> bool {
+    /// Whether it is time to look if the base is whole. One that is lost is missed at once.
+    fn is_look_due(&self) -> bool {
+        self.is_base_doubted.load(SeqCst)
+            && (self.opened.elapsed() >= LOOK_AFTER || self.base.lock().is_none())
+    }
+
+    pub fn is_base_due(&self) -> bool {
         let last = self.base.lock().as_ref().map(|base| (base.start.seq, base.bytes));
         let (seq, bytes) = last.unwrap_or_default();
         self.has_grown(seq, bytes.max(self.base_patience.load(SeqCst)))
