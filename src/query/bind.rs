@@ -177,19 +177,14 @@ fn leaf(
 
 /// Whether absent values are equal or different, too: to each other, and to what is blank.
 fn compares_absent(test: &Test, slots: &[Slot]) -> bool {
-    let is_blank = |datum: &Datum| match datum {
-        Datum::Null => true,
-        Datum::Number(_) => false,
-        Datum::Text(text) => text.is_empty(),
-    };
     let is_something = |value: &Value| match value {
-        Value::Constant(datum) => !is_blank(datum),
+        Value::Constant(datum) => !compare::is_blank(datum),
         // Of the caller it is known as well.
         Value::Field(slot, field) => match &slots[*slot].join {
             Join::Given(cells) => cells
                 .iter()
                 .filter_map(Cell::record)
-                .any(|record| !is_blank(&value::of_field(record, *field))),
+                .any(|record| !compare::is_blank(&value::of_field(record, *field))),
             _ => false,
         },
         _ => false,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::domain::schema::Collection;
 use crate::query::ast::Op;
 use crate::query::budget::Spent;
+use crate::query::compare;
 use crate::query::plan::{self, Walk};
 use crate::query::rows;
 use crate::query::tree::{Join, Node, SlotId, Tree, Value};
@@ -197,12 +198,7 @@ fn refuses_absent(tree: &Tree, node: &Node, slot: SlotId) -> bool {
         Node::Test(test) if test.op == Op::Equal => match (&test.left, &test.right) {
             (Value::Field(at, _) | Value::Element(at), Value::Constant(datum))
             | (Value::Constant(datum), Value::Field(at, _) | Value::Element(at)) => {
-                let blank = match datum {
-                    Datum::Null => true,
-                    Datum::Text(text) => text.is_empty(),
-                    Datum::Number(_) => false,
-                };
-                *at == slot && !blank
+                *at == slot && !compare::is_blank(datum)
             }
             _ => false,
         },

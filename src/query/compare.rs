@@ -39,6 +39,15 @@ fn equal(json: bool, left: &Datum, right: &Datum) -> bool {
     }
 }
 
+/// Whether there is no value, or an empty text, which is as good as none.
+pub fn is_blank(datum: &Datum) -> bool {
+    match datum {
+        Datum::Null => true,
+        Datum::Text(text) => text.is_empty(),
+        Datum::Number(_) => false,
+    }
+}
+
 fn is_absent(left: &Datum, right: &Datum) -> bool {
     matches!(left, Datum::Null) || matches!(right, Datum::Null)
 }

@@ -14,7 +14,7 @@ use crate::query::fold;
 use crate::query::plan::{self, Walk};
 use crate::query::rows;
 use crate::query::search::{FEW, Search};
-use crate::query::{Error, List, Page, Result, Scope};
+use crate::query::{self, Error, List, Page, Result, Scope};
 use crate::store::codec::Datum;
 use crate::store::{Order, Range};
 
@@ -43,9 +43,7 @@ fn after(search: &Search, list: &List) -> Result<Option<After>> {
     let words = "to come after: it is gone, or not for this caller";
     let gone = || Error::Refused(format!("there is no record {id:?} {words}"));
     let record = rows::find(scope, collection, id, spent)?.ok_or_else(gone)?;
-    let texts = Texts { rule: list.rule.as_deref(), filter: "", sort: "" };
-    let rule = bind::query(scope.schema, scope.request, collection, texts)?;
-    if !Evaluator::new(scope, &rule, spent).matches(&record)? {
+    if !query::matches(scope, list.rule.as_deref().unwrap_or_default(), &record)? {
         return Err(gone());
     }
     let values = Evaluator::new(scope, search.tree, spent).sort_values(&record, seed(search))?;

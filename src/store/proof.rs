@@ -88,28 +88,41 @@ const STRETCH: Duration = Duration::from_millis(1);
 const RESTS: u32 = 9;
 const REST_MAX: Duration = Duration::from_millis(50);
 
+/// What a look at base and journal found.
+pub(super) enum Look {
+    Whole,
+    /// Why they do not make up the state.
+    Lacking(String),
+    /// Nobody needs to know any more: the store closes, or a new base is due.
+    Ended,
+}
+
 impl Shared {
-    /// Why base and journal would not make up the state.
-    pub fn doubt(self: &Arc<Self>) -> Option<String> {
-        let directory = self.directory.as_ref()?;
+    /// Looks whether base and journal would make up the state.
+    pub fn look(self: &Arc<Self>) -> Look {
+        let Some(directory) = &self.directory else { return Look::Whole };
         let base = self.base.lock().clone();
         let start = base.as_ref().map(|base| base.start).unwrap_or_default();
         match follow(directory, &[start]) {
-            Err(Damage::Damaged(what)) => return Some(what),
+            Err(Damage::Damaged(what)) => return Look::Lacking(what),
             // A segment that was trimmed meanwhile; a new base is there then.
-            Err(Damage::Io(_)) => return None,
+            Err(Damage::Io(_)) => return Look::Whole,
             Ok(end) if begins_behind(&end, &start) => {
-                return Some("the journal begins too late to make up the state".to_owned());
+                let words = "the journal begins too late to make up the state";
+                return Look::Lacking(words.to_owned());
             }
             Ok(_) => {}
         }
+        let Some(base) = base else { return Look::Whole };
         let mut begun = Instant::now();
-        let read = base::read(&base?, &directory.line(), |_, _| {
+        let mut is_ended = false;
+        let read = base::read(&base, &directory.line(), |_, _| {
             let worked = begun.elapsed();
             if worked < STRETCH {
                 return Ok(());
             }
             if self.stop.load(SeqCst) || self.is_base_due() {
+                is_ended = true;
                 return Err("nobody needs to know any more".to_owned());
             }
             std::thread::sleep((worked * RESTS).min(REST_MAX));
@@ -117,10 +130,11 @@ impl Shared {
             Ok(())
         });
         match read {
-            Ok(()) => None,
+            _ if is_ended => Look::Ended,
+            Ok(()) => Look::Whole,
             // It was replaced meanwhile.
-            Err(Unreadable::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => Some(error.to_string()),
+            Err(Unreadable::Io(error)) if error.kind() == io::ErrorKind::NotFound => Look::Whole,
+            Err(error) => Look::Lacking(error.to_string()),
         }
     }
 }

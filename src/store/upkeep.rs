@@ -17,6 +17,7 @@ use crate::store::home::Store;
 use crate::store::keys;
 use crate::store::layers;
 use crate::store::pages::Pages;
+use crate::store::proof::Look;
 use crate::store::shared::Shared;
 use crate::store::snapshot::View;
 use crate::store::state::Applied;
@@ -30,8 +31,8 @@ const PATIENCE_SHARE: u64 = 4;
 /// Entries of a base that are read at a time, in about that time.
 const BASE_PAGE: usize = 250;
 
-/// A base is looked through when the server has started, with cold caches, and answers its first
-/// callers: not at once,
+/// A server that has just started has cold caches and its first callers: whether its base is whole
+/// is looked at later.
 const LOOK_AFTER: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 60 });
 
 /// Before a base is tried again that the store cannot be without.
@@ -60,12 +61,13 @@ impl Shared {
             let is_doubted = shared.is_base_doubted.swap(false, SeqCst);
             if is_doubted {
                 // While the state has everything still.
-                match shared.doubt() {
+                let look = shared.look();
+                match look {
                     _ if shared.stop.load(SeqCst) => return,
-                    // It ends the look, and is read back itself.
-                    _ if shared.is_base_due() => {}
-                    None => return,
-                    Some(why) => tracing::warn!(
+                    Look::Whole => return,
+                    // One is due, and is read back itself.
+                    Look::Ended => {}
+                    Look::Lacking(why) => tracing::warn!(
                         "a new base of the store is made, there is none to rely on: {why}"
                     ),
                 }
