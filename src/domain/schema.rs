@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::fields::{Kind, RelationOptions};
 use crate::domain::record::Shaped;
 use crate::domain::{Error, Result};
+use crate::query::Prepared;
 use crate::store::{self, Read, keys};
 
 /// All collections, by id and by name.
@@ -16,6 +17,8 @@ pub struct Schema {
     by_id: HashMap<String, Arc<Collection>>,
     by_name: HashMap<String, Arc<Collection>>,
     by_number: HashMap<u32, Arc<Collection>>,
+    /// What the rules come to, worked out when first asked for.
+    pub prepared: Prepared,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -50,8 +50,17 @@ pub fn rule(
     collection: &Arc<Collection>,
     rule: &str,
 ) -> Result<Tree> {
+    let caller = request.caller.account();
+    if let Some(tree) = schema.prepared.find(collection, rule, caller) {
+        return Ok(tree);
+    }
     let texts = Texts { rule: Some(rule), ..Texts::default() };
-    query(schema, request, collection, texts)
+    let tree = query(schema, request, collection, texts)?;
+    let own = schema.by_number(collection.number).is_some_and(|own| Arc::ptr_eq(own, collection));
+    if own && let Some(expr) = &*collection.parsed(rule, parser::parse)? {
+        schema.prepared.keep(rule, expr, caller, &tree);
+    }
+    Ok(tree)
 }
 
 /// The tree of a whole query.
@@ -94,7 +103,7 @@ pub fn query(
         0 => Node::Always(true),
         _ => bind(&Unbound::And(terms), &resolver.slots, 0),
     };
-    Ok(Tree { collection: collection.clone(), slots: resolver.slots, node, sort })
+    Ok(Tree { collection: collection.clone(), slots: resolver.slots, node: Arc::new(node), sort })
 }
 
 /// Whether a filter speaks of the request or of other collections.

@@ -1,5 +1,7 @@
 //! Answers once what does not depend on the record: who asks, what was sent, other collections.
 
+use std::sync::Arc;
+
 use crate::query::Result;
 use crate::query::ast::Op;
 use crate::query::compare;
@@ -13,7 +15,7 @@ pub fn folded(at: &mut Evaluator, tree: &Tree) -> Result<Tree> {
     Ok(Tree {
         collection: tree.collection.clone(),
         slots: tree.slots.clone(),
-        node,
+        node: Arc::new(node),
         sort: tree.sort.clone(),
     })
 }

@@ -39,6 +39,7 @@ pub mod parser;
 mod partial;
 mod pattern;
 mod plan;
+mod prepared;
 mod probe;
 mod resolve;
 mod rows;
@@ -53,6 +54,7 @@ mod world;
 
 pub use budget::Budget;
 pub use decide::{Decision, decide};
+pub use prepared::Prepared;
 pub use strftime::strftime;
 
 /// Why a filter or sort was refused.

@@ -42,7 +42,7 @@ impl<'a> Search<'a> {
 
     /// Whether nothing can match.
     pub fn is_empty(&self) -> bool {
-        matches!(self.tree.node, Node::Always(false))
+        matches!(*self.tree.node, Node::Always(false))
     }
 
     /// How many records the collection has.

@@ -20,11 +20,11 @@ pub const SLOT_LIMIT: usize = 64;
 pub type Slots = u64;
 
 /// A filter, a rule or both, with the rows they look at.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Tree {
     pub collection: Arc<Collection>,
     pub slots: Vec<Slot>,
-    pub node: Node,
+    pub node: Arc<Node>,
     /// What is sorted by, most significant first.
     pub sort: Vec<SortKey>,
 }
