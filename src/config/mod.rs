@@ -124,6 +124,17 @@ pub struct Upstream {
     pub path: String,
 }
 
+impl Upstream {
+    /// Where it listens: its port is 80 where the address names none.
+    pub fn server(&self) -> String {
+        match self.authority.rsplit_once(':') {
+            Some((host, "")) => format!("{host}:80"),
+            Some((_, port)) if !port.ends_with(']') => self.authority.clone(),
+            _ => format!("{}:80", self.authority),
+        }
+    }
+}
+
 /// Where the certificate comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tls {

@@ -28,6 +28,7 @@ mod jwks;
 mod last_word;
 pub mod limits;
 mod metrics;
+mod neighbours;
 mod openapi;
 mod otherwise;
 mod porch;

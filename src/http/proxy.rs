@@ -12,11 +12,8 @@ use http::header::{
     CONNECTION, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE, VIA,
 };
-use http::uri::{Authority, Parts, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 
 use crate::app::App;
 use crate::config::Upstream;
@@ -25,14 +22,11 @@ use crate::http::error::Envelope;
 use crate::http::extract;
 use crate::http::front::{REQUEST_ID, TRACEPARENT};
 use crate::http::health::PROXY_HEADERS;
+use crate::http::neighbours::Neighbours;
 use crate::telemetry::trip;
 
-/// A neighbour that has not taken the connection by then is not there.
-const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// Longest silence within an answer. The answer's beginning has the time of any request.
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
-/// Unused connections are given up before common servers do so, who would race us.
-const POOL_IDLE: Duration = Duration::from_secs(4);
 /// Times a request may be passed on by one of us: more is a circle.
 const HOP_LIMIT: usize = 3;
 
@@ -61,7 +55,7 @@ pub(super) struct Foreign;
 /// The servers that we pass requests on to.
 pub(super) struct Proxy {
     app: App,
-    client: Client<HttpConnector, Body>,
+    neighbours: Neighbours,
     /// How callers came to us.
     proto: HeaderValue,
     /// Longest prefix first.
@@ -70,17 +64,10 @@ pub(super) struct Proxy {
 
 impl Proxy {
     pub fn new(app: &App) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECT_TIME));
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE)
-            .build(connector);
         let mut upstreams = app.upstreams().to_vec();
         upstreams.sort_by_key(|upstream| std::cmp::Reverse(upstream.prefix.len()));
         let proto = HeaderValue::from_static(if app.is_https() { "https" } else { "http" });
-        Self { app: app.clone(), client, proto, upstreams }
+        Self { app: app.clone(), neighbours: Neighbours::default(), proto, upstreams }
     }
 
     /// The server that answers `path`, if one does.
@@ -106,7 +93,7 @@ impl Proxy {
             tracing::warn!(prefix = upstream.prefix, "a request was passed on in a circle");
             return Envelope::of_status(StatusCode::BAD_GATEWAY).into_response();
         }
-        match self.client.request(request).await {
+        match self.neighbours.ask(&upstream.server(), request).await {
             Ok(response) => {
                 let (mut parts, body) = response.into_parts();
                 strip(&mut parts.headers);
@@ -139,20 +126,16 @@ fn addressed(mut request: Request, upstream: &Upstream) -> Option<Request> {
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let slash = if upstream.path.is_empty() && rest.is_empty() { "/" } else { "" };
     let path = format!("{}{rest}{slash}{query}", upstream.path);
-    let mut parts = Parts::default();
-    parts.scheme = Some(Scheme::HTTP);
-    parts.authority = Some(upstream.authority.parse::<Authority>().ok()?);
-    parts.path_and_query = Some(path.parse::<PathAndQuery>().ok()?);
     // HTTP/2 names the host in the address, HTTP/1 in a header.
     let host = match uri.authority() {
         Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
         None => request.headers().get(HOST).cloned(),
     };
-    *request.uri_mut() = Uri::from_parts(parts).ok()?;
+    *request.uri_mut() = path.parse::<PathAndQuery>().ok()?.into();
     *request.version_mut() = Version::HTTP_11;
     let headers = request.headers_mut();
     strip(headers);
-    headers.remove(HOST);
+    headers.insert(HOST, HeaderValue::from_str(&upstream.authority).ok()?);
     headers.remove(EXPECT);
     if let Some(host) = host {
         headers.entry(FORWARDED_HOST).or_insert(host);
