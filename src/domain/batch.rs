@@ -55,7 +55,7 @@ fn change(tx: &mut Tx, request: &Request, entry: Option<&Entry>) -> Result<Done>
     let look = Look::parse(parameter("expand"), parameter("fields"))?;
     let mut request = request.clone();
     request.query = entry.query.clone();
-    request.headers.extend(entry.headers.clone());
+    request.headers.state(entry.headers.clone());
 
     let Entry { collection, body, .. } = entry;
     let known;

@@ -1,6 +1,8 @@
 //! Who asks and what was asked: all that a rule or an access rule may know of a request.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -54,8 +56,7 @@ pub struct Request {
     /// `default`, `realtime`, `protectedFile`, `password`, `oauth2`, `otp`.
     pub context: &'static str,
     pub query: BTreeMap<String, String>,
-    /// Names in lower case, `-` as `_`.
-    pub headers: BTreeMap<String, String>,
+    pub headers: Headers,
     /// The submitted values after modifiers were applied; keys as fields (`n+` counts as `n`).
     pub body: Map<String, Value>,
     /// Milliseconds since the epoch, from the app's clock: what `@now` means.
@@ -64,6 +65,42 @@ pub struct Request {
     pub budget: Budget,
     /// Where passwords are hashed and checked, once however often the rule runs.
     pub hashing: Hashing,
+}
+
+/// The header lines of a request. Few rules ask for one: they are read when one does.
+#[derive(Debug, Clone, Default)]
+pub struct Headers {
+    lines: Option<Arc<dyn Lines>>,
+    /// By names as rules write them. These win.
+    stated: BTreeMap<String, String>,
+}
+
+/// Header lines as they came in.
+pub trait Lines: Debug + Send + Sync {
+    /// The first line with this name, which is in lower case with `_` for `-`.
+    fn line(&self, name: &str) -> Option<String>;
+}
+
+impl Headers {
+    pub fn of(lines: Arc<dyn Lines>) -> Self {
+        Self { lines: Some(lines), stated: BTreeMap::new() }
+    }
+
+    /// States lines in place of those that came in; names in lower case with `_` for `-`.
+    pub fn state(&mut self, stated: impl IntoIterator<Item = (String, String)>) {
+        self.stated.extend(stated);
+    }
+
+    pub fn get(&self, name: &str) -> Option<String> {
+        let stated = self.stated.get(name).cloned();
+        stated.or_else(|| self.lines.as_ref()?.line(name))
+    }
+}
+
+impl FromIterator<(String, String)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(stated: I) -> Self {
+        Self { lines: None, stated: stated.into_iter().collect() }
+    }
 }
 
 impl Request {

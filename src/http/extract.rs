@@ -1,13 +1,14 @@
 //! What a request says besides its body: who asks, and everything that an access rule may know.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use serde_json::Value;
 
 use crate::app::App;
@@ -15,7 +16,7 @@ use crate::auth::passwords::Hashing;
 use crate::domain::accounts::tokens;
 use crate::domain::answer::Look;
 use crate::domain::collections;
-use crate::domain::request::{Caller, Request};
+use crate::domain::request::{Caller, Headers, Lines, Request};
 use crate::domain::{Error, Result};
 use crate::http::throttle;
 use crate::query::Budget;
@@ -36,7 +37,7 @@ impl FromRequestParts<App> for Asked {
             method: parts.method.as_str().to_owned(),
             context: "default",
             query: query(&parts.uri),
-            headers: headers(&parts.headers),
+            headers: Headers::of(Arc::new(Given(parts.headers.clone()))),
             body: Default::default(),
             now_ms,
             budget: Budget::of(app.limits().row_visits),
@@ -118,13 +119,19 @@ fn decode(text: &str) -> String {
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-fn headers(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let mut found = BTreeMap::new();
-    for (name, value) in headers {
-        found.entry(name.as_str().replace('-', "_")).or_insert_with(|| text(value));
+/// A request's header lines, for the rule that asks for one.
+#[derive(Debug)]
+struct Given(HeaderMap);
+
+impl Lines for Given {
+    fn line(&self, wanted: &str) -> Option<String> {
+        let is_wanted = |name: &HeaderName| {
+            let name = name.as_str().bytes();
+            name.map(|byte| if byte == b'-' { b'_' } else { byte }).eq(wanted.bytes())
+        };
+        let (_, value) = self.0.iter().find(|(name, _)| is_wanted(name))?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
     }
-    found
 }
 
 /// How the caller wants its records: the parameters `expand` and `fields`.
@@ -182,6 +189,9 @@ mod tests {
     fn header_names_are_as_rules_write_them() {
         let mut given = HeaderMap::new();
         given.insert("X-My-Key", "v".parse().unwrap());
-        assert_eq!(headers(&given)["x_my_key"], "v");
+        given.append("X-My-Key", "w".parse().unwrap());
+        let headers = Headers::of(Arc::new(Given(given)));
+        assert_eq!(headers.get("x_my_key").as_deref(), Some("v"));
+        assert_eq!(headers.get("x-my-key"), None);
     }
 }

@@ -8,11 +8,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::http::connections::Watch;
+
+/// Up to here, a copy of an answer costs less than telling the system of its pieces.
+const SHORT: usize = 2048;
 
 /// What bytes come and go on.
 pub(super) enum Line {
@@ -66,8 +70,16 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let line = &mut self.line;
-        let written = on!(line, stream => Pin::new(stream).poll_write_vectored(context, slices));
+        let written = match &mut self.line {
+            Line::Plain(stream)
+                if slices.iter().map(|slice| slice.len()).sum::<usize>() <= SHORT =>
+            {
+                let mut whole = SmallVec::<[u8; SHORT]>::new();
+                slices.iter().for_each(|slice| whole.extend_from_slice(slice));
+                Pin::new(stream).poll_write(context, &whole)
+            }
+            line => on!(line, stream => Pin::new(stream).poll_write_vectored(context, slices)),
+        };
         self.watch.wrote(written.is_pending());
         written
     }

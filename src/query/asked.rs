@@ -33,13 +33,13 @@ impl Resolver<'_> {
             "query" | "headers" => {
                 let [name] = rest else { return wrong(at, "expected one name") };
                 let value = if first.name == "query" {
-                    request.query.get(&name.name)
+                    request.query.get(&name.name).cloned()
                 } else {
                     request.headers.get(&name.name.to_ascii_lowercase())
                 };
                 match modifier {
                     Some("isset") => Ok(truth(value.is_some())),
-                    _ => self.modified(text(value.map(String::as_str)), at, modifier),
+                    _ => self.modified(text(value.as_deref()), at, modifier),
                 }
             }
             "auth" => self.of_caller(at, rest, modifier),

@@ -150,7 +150,7 @@ fn rules_know_what_was_sent() {
     let mut request = World::guest();
     request.method = "PATCH".into();
     request.query.insert("a".into(), "1".into());
-    request.headers.insert("x_my_key".into(), "k".into());
+    request.headers.state([("x_my_key".into(), "k".into())]);
     request.body = json!({"title": "new", "owner": "bob", "teams": ["t1", "t3"], "extra": null, "tags": ["a", "b"], "label": "", "j": {"a": [1, {"b": "x"}]}})
         .as_object()
         .unwrap()

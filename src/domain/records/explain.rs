@@ -111,9 +111,7 @@ fn asked(read: &dyn Read, request: &Request, question: &Question) -> Result<Requ
         }
     };
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let texts = |map: &Map<String, Value>, name: fn(&str) -> String| {
-        map.iter().map(|(key, value)| (name(key), text(value))).collect()
-    };
+    let name = |key: &str| key.to_lowercase().replace('-', "_");
     let method = match question.action.as_str() {
         "create" | "auth" => "POST",
         "update" | "manage" => "PATCH",
@@ -124,8 +122,8 @@ fn asked(read: &dyn Read, request: &Request, question: &Question) -> Result<Requ
         caller,
         method: method.to_owned(),
         context: if question.action == "auth" { "password" } else { "default" },
-        query: texts(&question.query, str::to_owned),
-        headers: texts(&question.headers, |name| name.to_lowercase().replace('-', "_")),
+        query: question.query.iter().map(|(key, value)| (key.clone(), text(value))).collect(),
+        headers: question.headers.iter().map(|(key, value)| (name(key), text(value))).collect(),
         body: question.body.clone(),
         now_ms: request.now_ms,
         budget: request.budget.clone(),
