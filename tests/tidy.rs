@@ -70,7 +70,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("serde", &["*"]),
     ("serde_json", &["*"]),
     ("sled", &["store/state"]),
-    ("smallvec", &["store", "query"]),
+    ("smallvec", &["store", "query", "http"]),
     ("sqlparser", &["query", "domain"]),
     ("thiserror", &["*"]),
     ("time", &["domain", "query", "telemetry", "config", "http", "cli", "app"]),
