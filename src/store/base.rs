@@ -150,7 +150,7 @@ fn write_new(
     let bytes = file.metadata()?.len();
     let path = directory.join(format!("{:020}.base", start.seq));
     let base = Base { path: temporary.clone(), start: *start, bytes };
-    let seen = read(&base, line, |_, _| pause().map_err(|error| error.to_string()));
+    let seen = look_through(&base, line, |_, _, _| pause().map_err(|error| error.to_string()));
     seen.map_err(|error| io::Error::other(error.to_string()))?;
     fs::rename(&temporary, &path)?;
     sync_directory(directory)?;
@@ -163,6 +163,17 @@ pub(super) fn read(
     line: &[u8; 16],
     mut visit: impl FnMut(Bytes, Bytes) -> Result<(), String>,
 ) -> Result<(), Unreadable> {
+    look_through(base, line, |chunk, key, value| {
+        visit(chunk.slice_ref(key), chunk.slice_ref(value))
+    })
+}
+
+/// The same for whoever keeps none of it: nothing is counted that is only looked at.
+pub(super) fn look_through(
+    base: &Base,
+    line: &[u8; 16],
+    mut visit: impl FnMut(&Bytes, &[u8], &[u8]) -> Result<(), String>,
+) -> Result<(), Unreadable> {
     let said = |what: &str| Unreadable::Damaged(format!("{}: {what}", base.path.display()));
     let mut file = BufReader::new(File::open(&base.path)?);
     let start = read_header(&mut file, line).map_err(|error| said(&error.to_string()))?;
@@ -170,17 +181,18 @@ pub(super) fn read(
         return Err(said("is another base than its name says"));
     }
     let (mut chunks, mut entries) = (0u64, 0u64);
-    let mut last: Option<Bytes> = None;
+    let mut last = Vec::new();
     while let Some((chunk, count)) = read_chunk(&mut file).map_err(|error| said(&error))? {
         let mut at = 0;
-        for _ in 0..count {
+        for entry in 0..count {
             let key = take(&chunk, &mut at).ok_or_else(|| said("has a damaged chunk"))?;
             let value = take(&chunk, &mut at).ok_or_else(|| said("has a damaged chunk"))?;
-            if last.as_ref().is_some_and(|last| *last >= key) {
+            if last.as_slice() >= key && (chunks > 0 || entry > 0) {
                 return Err(said("is out of order"));
             }
-            last = Some(key.clone());
-            visit(key, value).map_err(|what| said(&what))?;
+            last.clear();
+            last.extend_from_slice(key);
+            visit(&chunk, key, value).map_err(|what| said(&what))?;
         }
         chunks += 1;
         entries += u64::from(count);
@@ -269,15 +281,13 @@ fn checksum(head: &[u8; 16], packed: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-fn take(chunk: &Bytes, at: &mut usize) -> Option<Bytes> {
+fn take<'c>(chunk: &'c [u8], at: &mut usize) -> Option<&'c [u8]> {
     let len = chunk.get(*at..)?.first_chunk::<4>()?;
     let start = *at + 4;
     let end = start.checked_add(u32::from_le_bytes(*len) as usize)?;
-    if end > chunk.len() {
-        return None;
-    }
+    let taken = chunk.get(start..end)?;
     *at = end;
-    Some(chunk.slice(start..end))
+    Some(taken)
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use crate::store::base::{self, Base, Unreadable};
 use crate::store::directory::Directory;
 use crate::store::journal::{self, Damage, End};
@@ -46,11 +48,11 @@ pub(super) fn newest_base(directory: &Directory) -> Result<Option<(Base, u64)>, 
     let bases = base::list(&directory.bases(), &directory.line()).map_err(io)?;
     for base in bases.into_iter().rev() {
         let mut entries = 0;
-        let count = |_, _| {
+        let count = |_: &Bytes, _: &[u8], _: &[u8]| {
             entries += 1;
             Ok(())
         };
-        match base::read(&base, &directory.line(), count) {
+        match base::look_through(&base, &directory.line(), count) {
             Ok(()) => return Ok(Some((base, entries))),
             Err(Unreadable::Damaged(why)) => tracing::warn!("a base cannot be used: {why}"),
             Err(Unreadable::Io(error)) => return Err(io(error)),
@@ -116,7 +118,7 @@ impl Shared {
         let Some(base) = base else { return Look::Whole };
         let mut begun = Instant::now();
         let mut is_ended = false;
-        let read = base::read(&base, &directory.line(), |_, _| {
+        let read = base::look_through(&base, &directory.line(), |_, _, _| {
             let worked = begun.elapsed();
             if worked < STRETCH {
                 return Ok(());

@@ -28,6 +28,8 @@ const STRETCH: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(10);
 /// A base is late when the journal has grown since it began by this part of what makes one due.
 const PATIENCE_SHARE: u64 = 4;
+/// How many times as large was what a base packs, about.
+const UNPACKED: u64 = 4;
 /// Entries of a base that are read at a time, in about that time.
 const BASE_PAGE: usize = 250;
 
@@ -113,8 +115,9 @@ impl Shared {
 
     pub fn is_base_due(&self) -> bool {
         let last = self.base.lock().as_ref().map(|base| (base.start.seq, base.bytes));
-        let (seq, bytes) = last.unwrap_or_default();
-        self.has_grown(seq, bytes.max(self.base_patience.load(SeqCst)))
+        let (seq, packed) = last.unwrap_or_default();
+        let least = self.base_patience.load(SeqCst);
+        self.has_grown(seq, enough_journal(packed, self.options.retention_bytes).max(least))
     }
 
     /// Whether the journal has grown by more than `bytes` since `seq`, if that can be told at once.
@@ -213,6 +216,28 @@ impl Shared {
                 Err(Error::TooOld) => {}
                 found => return found.map_err(|error| io::Error::other(error.to_string())),
             }
+        }
+    }
+}
+
+/// Bytes of journal above a base of `packed` bytes that make another worth its while. Making one
+/// costs as much as reading all that is packed in it: within what history takes of the disk anyway,
+/// the journal may come to as much first.
+fn enough_journal(packed: u64, history: u64) -> u64 {
+    packed.max((packed * UNPACKED).min(history / 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bases_are_as_rare_as_history_allows() {
+        const MIB: u64 = 1 << 20;
+        for (packed, history, enough) in
+            [(0, 1024, 0), (48, 1024, 192), (200, 1024, 512), (600, 1024, 600), (48, 0, 48)]
+        {
+            assert_eq!(enough_journal(packed * MIB, history * MIB), enough * MIB, "{packed}");
         }
     }
 }
