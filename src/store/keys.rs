@@ -96,7 +96,9 @@ pub fn counters() -> (Bound<&'static [u8]>, Bound<&'static [u8]>) {
 }
 
 fn with_number(letter: u8, number: u32) -> Vec<u8> {
-    let mut key = vec![letter];
+    // With room for an id: most keys end with one.
+    let mut key = Vec::with_capacity(32);
+    key.push(letter);
     key.extend_from_slice(&number.to_be_bytes());
     key
 }
