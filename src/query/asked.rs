@@ -23,6 +23,7 @@ impl Resolver<'_> {
     ) -> Result<Side> {
         let [first, rest @ ..] = path else { return wrong(at, "what of the request?") };
         let request = self.request;
+        self.fleeting |= first.name != "auth";
         match first.name.as_str() {
             "method" if rest.is_empty() => {
                 self.modified(text(Some(request.method.as_str())), at, modifier)

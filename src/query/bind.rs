@@ -50,17 +50,8 @@ pub fn rule(
     collection: &Arc<Collection>,
     rule: &str,
 ) -> Result<Tree> {
-    let caller = request.caller.account();
-    if let Some(tree) = schema.prepared.find(collection, rule, caller) {
-        return Ok(tree);
-    }
     let texts = Texts { rule: Some(rule), ..Texts::default() };
-    let tree = query(schema, request, collection, texts)?;
-    let own = schema.by_number(collection.number).is_some_and(|own| Arc::ptr_eq(own, collection));
-    if own && let Some(expr) = &*collection.parsed(rule, parser::parse)? {
-        schema.prepared.keep(rule, expr, caller, &tree);
-    }
-    Ok(tree)
+    query(schema, request, collection, texts)
 }
 
 /// The tree of a whole query.
@@ -70,6 +61,9 @@ pub fn query(
     collection: &Arc<Collection>,
     texts: Texts,
 ) -> Result<Tree> {
+    if let Some(tree) = schema.prepared.find(collection, request, &texts) {
+        return Ok(tree);
+    }
     let mut resolver = Resolver::new(schema, request, collection);
     let mut terms = Vec::new();
     let mut guarded = 0;
@@ -103,7 +97,14 @@ pub fn query(
         0 => Node::Always(true),
         _ => bind(&Unbound::And(terms), &resolver.slots, 0),
     };
-    Ok(Tree { collection: collection.clone(), slots: resolver.slots, node: Arc::new(node), sort })
+    let lasts = !resolver.fleeting && resolver.guards.is_empty();
+    let tree =
+        Tree { collection: collection.clone(), slots: resolver.slots, node: Arc::new(node), sort };
+    if lasts && schema.by_number(collection.number).is_some_and(|own| Arc::ptr_eq(own, collection))
+    {
+        schema.prepared.keep(request, &texts, &tree);
+    }
+    Ok(tree)
 }
 
 /// Whether a filter speaks of the request or of other collections.

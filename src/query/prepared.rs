@@ -1,72 +1,121 @@
-//! Access rules bound once per schema: those that ask of a request only who makes it.
+//! Queries bound once per schema: those that ask of a request only who makes it.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
-use parking_lot::RwLock;
+use quick_cache::Equivalent;
+use quick_cache::sync::Cache;
 
 use crate::domain::record::Record;
+use crate::domain::request::Request;
 use crate::domain::schema::Collection;
-use crate::query::ast::{Expr, Operand, Term};
+use crate::query::bind::Texts;
 use crate::query::tree::{Cell, Join, Tree};
 
-/// Rules remembered of one collection: seven, for callers of a few kinds.
-const RULES_MAX: usize = 32;
+/// Queries remembered of one schema: its rules, and the lists that are asked for again and again.
+const QUERIES_MAX: usize = 512;
+/// Longest filter and sort of one, in bytes.
+const LENGTH_MAX: usize = 1024;
 
-/// The trees of one schema's rules, by the number of the collection.
-#[derive(Debug, Default)]
-pub struct Prepared(RwLock<HashMap<u32, Vec<Bound>>>);
+/// The trees of one schema's queries, made when first asked for.
+#[derive(Default)]
+pub struct Prepared(OnceLock<Cache<Query, Arc<Bound>>>);
+
+/// What a tree depends on, with the schema.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Query {
+    collection: u32,
+    /// The collection of those who ask; `None`: whoever is no account.
+    callers: Option<u32>,
+    /// Whether filter and sort are held to the limits and the privacy of clients.
+    client: bool,
+    rule: Option<String>,
+    filter: String,
+    sort: String,
+}
+
+/// The same, as it is looked for. Both hash alike: their members are the same, in the same order.
+#[derive(Debug, Hash)]
+struct Asked<'a> {
+    collection: u32,
+    callers: Option<u32>,
+    client: bool,
+    rule: Option<&'a str>,
+    filter: &'a str,
+    sort: &'a str,
+}
+
+impl Equivalent<Query> for Asked<'_> {
+    fn equivalent(&self, query: &Query) -> bool {
+        self.collection == query.collection
+            && self.callers == query.callers
+            && self.client == query.client
+            && self.rule == query.rule.as_deref()
+            && self.filter == query.filter
+            && self.sort == query.sort
+    }
+}
 
 #[derive(Debug)]
 struct Bound {
-    rule: String,
-    /// The collection of those who ask; `None`: whoever is no account.
     callers: Option<Arc<Collection>>,
     tree: Tree,
 }
 
-impl Bound {
-    fn is_for(&self, collection: &Arc<Collection>, rule: &str, caller: Option<&Record>) -> bool {
-        let callers = match (&self.callers, caller) {
+impl Prepared {
+    /// The tree of a query, if it is known, for this caller.
+    pub(super) fn find(
+        &self,
+        collection: &Arc<Collection>,
+        request: &Request,
+        texts: &Texts,
+    ) -> Option<Tree> {
+        let bound = self.0.get()?.get(&asked(collection, request, texts))?;
+        let caller = request.caller.account();
+        // An account may have been read by another schema.
+        let is_callers = match (&bound.callers, caller) {
             (None, None) => true,
             (Some(known), Some(caller)) => Arc::ptr_eq(known, caller.collection()),
             _ => false,
         };
-        callers && Arc::ptr_eq(&self.tree.collection, collection) && self.rule == rule
+        let is_it = is_callers && Arc::ptr_eq(&bound.tree.collection, collection);
+        is_it.then(|| of_caller(&bound.tree, caller))
+    }
+
+    /// Remembers what a query was bound to that is the same for all callers of its kind.
+    pub(super) fn keep(&self, request: &Request, texts: &Texts, tree: &Tree) {
+        if texts.filter.len() + texts.sort.len() > LENGTH_MAX {
+            return;
+        }
+        let Asked { collection, callers, client, rule, filter, sort } =
+            asked(&tree.collection, request, texts);
+        let (filter, sort) = (filter.to_owned(), sort.to_owned());
+        let rule = rule.map(str::to_owned);
+        let bound = Bound {
+            callers: request.caller.account().map(|caller| caller.collection().clone()),
+            // Nobody in particular: what is remembered keeps no account alive.
+            tree: of_caller(tree, None),
+        };
+        let known = self.0.get_or_init(|| Cache::new(QUERIES_MAX));
+        let query = Query { collection, callers, client, rule, filter, sort };
+        known.insert(query, Arc::new(bound));
     }
 }
 
-impl Prepared {
-    /// The tree of `rule`, if it is known, for this caller.
-    pub(super) fn find(
-        &self,
-        collection: &Arc<Collection>,
-        rule: &str,
-        caller: Option<&Record>,
-    ) -> Option<Tree> {
-        let known = self.0.read();
-        let mut found = known.get(&collection.number)?.iter();
-        let bound = found.find(|bound| bound.is_for(collection, rule, caller))?;
-        Some(of_caller(&bound.tree, caller))
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Prepared({})", self.0.get().map_or(0, Cache::len))
     }
+}
 
-    /// Remembers what `rule` was bound to, if it is the same for every caller of this kind.
-    pub(super) fn keep(&self, rule: &str, expr: &Expr, caller: Option<&Record>, tree: &Tree) {
-        if !asks_for_the_caller_alone(expr) {
-            return;
-        }
-        let mut known = self.0.write();
-        let rules = known.entry(tree.collection.number).or_default();
-        if rules.len() < RULES_MAX
-            && !rules.iter().any(|bound| bound.is_for(&tree.collection, rule, caller))
-        {
-            rules.push(Bound {
-                rule: rule.to_owned(),
-                callers: caller.map(|caller| caller.collection().clone()),
-                // Nobody in particular: what is remembered keeps no account alive.
-                tree: of_caller(tree, None),
-            });
-        }
+fn asked<'a>(collection: &Collection, request: &Request, texts: &Texts<'a>) -> Asked<'a> {
+    Asked {
+        collection: collection.number,
+        callers: request.caller.account().map(|caller| caller.collection().number),
+        client: !request.caller.is_superuser(),
+        rule: texts.rule,
+        filter: texts.filter,
+        sort: texts.sort,
     }
 }
 
@@ -82,30 +131,18 @@ fn of_caller(tree: &Tree, caller: Option<&Record>) -> Tree {
     tree
 }
 
-/// Whether a rule means the same at any moment, however it is asked and with whatever body.
-fn asks_for_the_caller_alone(expr: &Expr) -> bool {
-    let operand = |operand: &Operand| match &operand.term {
-        Term::Path(path) => {
-            path[0].name != "@request" || path.get(1).is_some_and(|of| of.name == "auth")
-        }
-        Term::Text(_) | Term::Number(_) | Term::Bool(_) | Term::Null => true,
-        // Moments, and what may hold one.
-        Term::Macro(_) | Term::Call(..) => false,
-    };
-    match expr {
-        Expr::And(list) | Expr::Or(list) => list.iter().all(asks_for_the_caller_alone),
-        Expr::Compare(comparison) => operand(&comparison.left) && operand(&comparison.right),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
 
+    use crate::domain::record::Record;
     use crate::domain::request::{Caller, Request};
     use crate::domain::samples;
+    use crate::domain::schema::Schema;
     use crate::query::world::World;
-    use crate::query::{self, Scope};
+    use crate::query::{self, List, Scope};
 
     fn world() -> World {
         let note = samples::collection(
@@ -205,6 +242,45 @@ mod tests {
         request.now_ms = 0;
         for rule in rules {
             assert!(!passes(&request, rule), "{rule}");
+        }
+    }
+
+    #[test]
+    fn lists_are_the_callers_own() {
+        let mut world = world();
+        let mut user = world.schema.find("user").unwrap().as_ref().clone();
+        user.rules.list = Some("id = @request.auth.id".to_owned());
+        let others = ["note", "staff"].map(|name| world.schema.find(name).unwrap().clone());
+        world.schema = Arc::new(Schema::of(others.into_iter().chain([Arc::new(user)])));
+        let rule = "n = 1 || owner = @request.auth.id";
+        for (rule, filter, sort, wanted) in [
+            (rule, "n > 0", "-n", ["n1", "n1", "n2 n1", "n1"]),
+            (rule, "n > 1", "", ["", "", "n2", ""]),
+            // Through a relation whose target's list rule asks who calls.
+            ("", "owner.level > 0", "n", ["", "n1", "n2", ""]),
+        ] {
+            let account = |collection, id| Caller::Account(world.record(collection, id));
+            let callers = [
+                Caller::Guest,
+                account("user", "ann"),
+                account("user", "bob"),
+                account("staff", "sue"),
+            ];
+            for _ in 0..2 {
+                let lists = callers.clone().map(|caller| {
+                    let request = Request { caller, ..World::guest() };
+                    let list = List {
+                        rule: Some(rule.to_owned()),
+                        filter: filter.to_owned(),
+                        sort: sort.to_owned(),
+                        limit: 9,
+                        ..List::default()
+                    };
+                    let page = world.list(&request, "note", &list).unwrap();
+                    page.records.iter().map(Record::id).collect::<Vec<_>>().join(" ")
+                });
+                assert_eq!(lists, wanted, "{filter}");
+            }
         }
     }
 }

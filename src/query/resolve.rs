@@ -35,6 +35,8 @@ pub struct Resolver<'a> {
     pub slots: Vec<Slot>,
     /// The list rules of guarded slots.
     pub guards: Vec<(SlotId, Arc<Tree>)>,
+    /// Something was looked at that the same caller's next request may say otherwise.
+    pub fleeting: bool,
     ways: Vec<(SlotId, Way)>,
 }
 
@@ -63,6 +65,7 @@ impl<'a> Resolver<'a> {
             trust: Trust::Full,
             slots: vec![root],
             guards: Vec::new(),
+            fleeting: false,
             ways: vec![(0, Way::Caller)],
         }
     }
@@ -74,10 +77,13 @@ impl<'a> Resolver<'a> {
             Term::Number(number) => Ok(Side::constant(Datum::Number(*number))),
             Term::Bool(value) => Ok(Side::constant(Datum::Number(f64::from(*value)))),
             Term::Null => Ok(Side::constant(Datum::Null)),
-            Term::Macro(name) => match macros::value(name, self.request.now_ms) {
-                Some(datum) => Ok(Side::new(Value::Constant(datum), Nature::Whole)),
-                None => wrong(at, format!("there is no @{name}")),
-            },
+            Term::Macro(name) => {
+                self.fleeting = true;
+                match macros::value(name, self.request.now_ms) {
+                    Some(datum) => Ok(Side::new(Value::Constant(datum), Nature::Whole)),
+                    None => wrong(at, format!("there is no @{name}")),
+                }
+            }
             Term::Call(name, operands) => self.call(at, name, operands),
             Term::Path(path) => self.path(at, path),
         }
@@ -97,6 +103,7 @@ impl<'a> Resolver<'a> {
             values.push(side.value);
         }
         let value = if name == "strftime" {
+            self.fleeting = true;
             Value::Formatted(values.into_iter().map(Box::new).collect(), self.request.now_ms)
         } else {
             match <[Value; 4]>::try_from(values) {
