@@ -185,6 +185,26 @@ pub(super) fn ids(page: &Page) -> Vec<String> {
     page.records.iter().map(|record| record.id().to_owned()).collect()
 }
 
+#[test]
+fn what_does_not_match_comes_before_or_after_all_that_does() {
+    let teams = vec![(0, 1, false, vec![], None), (0, 2, false, vec![], None)];
+    let data = Data { people: vec![(0, 0, vec![], None); 4], teams, posts: vec![] };
+    let world = world(&data, true);
+    for (sort, wanted) in
+        [("-n,id", vec!["t0"]), ("n,id", vec![]), ("id", vec![]), ("-id", vec!["t0"])]
+    {
+        let list = List {
+            filter: "n = 1".to_owned(),
+            sort: sort.to_owned(),
+            limit: 9,
+            after: Some("t1".to_owned()),
+            ..List::default()
+        };
+        let found = ids(&world.list(&World::superuser(), "team", &list).unwrap());
+        assert_eq!(found, wanted, "{sort}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 

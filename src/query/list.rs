@@ -190,6 +190,8 @@ impl Asked<'_> {
             return Ok(None);
         }
         let range = match &self.after {
+            // Among what the walk is held to, the record may have no place by its other columns.
+            Some(After { record, .. }) if !search.has_place(walk, record) => return Ok(None),
             Some(After { record, .. }) => rest(walk, record, order),
             None => walk.range.clone(),
         };

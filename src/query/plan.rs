@@ -285,14 +285,20 @@ pub fn course(walk: &Walk, collection: &Collection, sort: &[SortKey]) -> Option<
 
 /// What the key of a record's entry in an index without lists ends with, behind `fixed` columns.
 pub fn entry_end(index: &Index, fixed: usize, record: &Record) -> Vec<u8> {
+    let mut key = entry_part(&index.columns[fixed..], record);
+    key.extend_from_slice(record.id().as_bytes());
+    key
+}
+
+/// What these columns put into the key of a record's entry.
+pub fn entry_part(columns: &[IndexColumn], record: &Record) -> Vec<u8> {
     let mut key = Vec::new();
-    for column in &index.columns[fixed..] {
+    for column in columns {
         match column.field {
             None => codec::put_stamp(&mut key, record.stamp(), how(column)),
             Some(field) => codec::put(&mut key, &value::of_field(record, field), how(column)),
         }
     }
-    key.extend_from_slice(record.id().as_bytes());
     key
 }
 
