@@ -125,12 +125,18 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// How it is called: without the port that everybody assumes.
+    pub fn host(&self) -> &str {
+        let host = self.authority.strip_suffix(":80").unwrap_or(&self.authority);
+        host.strip_suffix(':').unwrap_or(host)
+    }
+
     /// Where it listens: its port is 80 where the address names none.
     pub fn server(&self) -> String {
-        match self.authority.rsplit_once(':') {
-            Some((host, "")) => format!("{host}:80"),
-            Some((_, port)) if !port.ends_with(']') => self.authority.clone(),
-            _ => format!("{}:80", self.authority),
+        let host = self.host();
+        match host.rsplit_once(':') {
+            Some((_, port)) if !port.ends_with(']') => host.to_owned(),
+            _ => format!("{host}:80"),
         }
     }
 }

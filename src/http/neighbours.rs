@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -15,6 +18,8 @@ use tokio::net::TcpStream;
 
 /// A neighbour that has not taken the connection by then is not there.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// How long one address of a server is waited for before its next is tried, too.
+const HEAD_START: Duration = Duration::from_millis(300);
 /// Unused connections are given up before common servers do so, who would race us.
 const IDLE_TIME: Duration = Duration::from_secs(4);
 
@@ -121,7 +126,8 @@ async fn sweep(idle: Arc<Mutex<Idle>>) {
 
 async fn connect(server: &str) -> Result<SendRequest<Body>, Silence> {
     let late = || io::Error::from(io::ErrorKind::TimedOut);
-    let stream = tokio::time::timeout(CONNECT_TIME, TcpStream::connect(server)).await;
+    let dialled = async { dial(tokio::net::lookup_host(server).await?).await };
+    let stream = tokio::time::timeout(CONNECT_TIME, dialled).await;
     let stream = stream.unwrap_or_else(|_| Err(late())).map_err(Silence::Connect)?;
     stream.set_nodelay(true).map_err(Silence::Connect)?;
     let (sender, connection) =
@@ -134,10 +140,33 @@ async fn connect(server: &str) -> Result<SendRequest<Body>, Silence> {
     Ok(sender)
 }
 
+/// Tries all addresses of a server, the next as soon as one refuses or takes its time.
+async fn dial(mut addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+    let mut dialled = FuturesUnordered::new();
+    let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    loop {
+        let next = addresses.next();
+        let is_last = next.is_none();
+        dialled.extend(next.map(TcpStream::connect));
+        let first = match is_last {
+            true => dialled.next().await,
+            false => match tokio::time::timeout(HEAD_START, dialled.next()).await {
+                Ok(first) => first,
+                Err(_) => continue,
+            },
+        };
+        match first {
+            Some(Ok(stream)) => return Ok(stream),
+            Some(Err(error)) => failed = error,
+            None => return Err(failed),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpSocket};
 
     use super::*;
 
@@ -201,5 +230,31 @@ mod tests {
         let request = Request::get("/").body(Body::empty()).unwrap();
         let silence = Neighbours::default().ask(&address, request).await.unwrap_err();
         assert!(matches!(silence, Silence::Connect(_)), "{silence}");
+    }
+
+    #[tokio::test]
+    async fn every_address_of_a_server_is_tried() {
+        let good = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let refuses = closed.local_addr().unwrap();
+        drop(closed);
+        // Whoever does not accept lets further callers wait.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let full = socket.listen(1).unwrap();
+        let silent = full.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(stream) =
+            tokio::time::timeout(Duration::from_millis(99), TcpStream::connect(silent)).await
+        {
+            waiting.push(stream.unwrap());
+        }
+        let good_address = good.local_addr().unwrap();
+        for first in [refuses, silent] {
+            let stream = dial([first, good_address].into_iter()).await.unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), good_address);
+        }
+        assert!(dial([refuses, refuses].into_iter()).await.is_err());
+        assert!(dial(std::iter::empty()).await.is_err());
     }
 }

@@ -135,7 +135,7 @@ fn addressed(mut request: Request, upstream: &Upstream) -> Option<Request> {
     *request.version_mut() = Version::HTTP_11;
     let headers = request.headers_mut();
     strip(headers);
-    headers.insert(HOST, HeaderValue::from_str(&upstream.authority).ok()?);
+    headers.insert(HOST, HeaderValue::from_str(upstream.host()).ok()?);
     headers.remove(EXPECT);
     if let Some(host) = host {
         headers.entry(FORWARDED_HOST).or_insert(host);
