@@ -62,8 +62,29 @@ pub fn query(
     texts: Texts,
 ) -> Result<Tree> {
     if let Some(tree) = schema.prepared.find(collection, request, &texts) {
+        // What is remembered of one caller must be true of every other.
+        #[cfg(debug_assertions)]
+        assert_eq!(
+            format!("{:?}", tree.node),
+            format!("{:?}", anew(schema, request, collection, texts)?.0.node)
+        );
         return Ok(tree);
     }
+    let (tree, lasts) = anew(schema, request, collection, texts)?;
+    if lasts && schema.by_number(collection.number).is_some_and(|own| Arc::ptr_eq(own, collection))
+    {
+        schema.prepared.keep(request, &texts, &tree);
+    }
+    Ok(tree)
+}
+
+/// Binds a query, whatever is remembered; and whether the tree is the same for all callers of a kind.
+fn anew(
+    schema: &Arc<Schema>,
+    request: &Request,
+    collection: &Arc<Collection>,
+    texts: Texts,
+) -> Result<(Tree, bool)> {
     let mut resolver = Resolver::new(schema, request, collection);
     let mut terms = Vec::new();
     let mut guarded = 0;
@@ -100,11 +121,7 @@ pub fn query(
     let lasts = !resolver.fleeting && resolver.guards.is_empty();
     let tree =
         Tree { collection: collection.clone(), slots: resolver.slots, node: Arc::new(node), sort };
-    if lasts && schema.by_number(collection.number).is_some_and(|own| Arc::ptr_eq(own, collection))
-    {
-        schema.prepared.keep(request, &texts, &tree);
-    }
-    Ok(tree)
+    Ok((tree, lasts))
 }
 
 /// Whether a filter speaks of the request or of other collections.
@@ -166,6 +183,8 @@ fn leaf(
         test.json = false;
     }
     let mut terms = Vec::new();
+    // Whether a field of the caller is blank decides what the condition is: another's may not be.
+    resolver.fleeting |= !any && is_of_caller(&test, &resolver.slots);
     if !any && !compares_absent(&test, &resolver.slots) {
         // Absent values can't be compared: some row must satisfy it, and no other deny it.
         let node = shown(Node::Test(Box::new(test.clone())), &emails);
@@ -203,6 +222,12 @@ fn compares_absent(test: &Test, slots: &[Slot]) -> bool {
         Op::Equal => ![&test.left, &test.right].into_iter().any(is_something),
         op => op == Op::NotEqual,
     }
+}
+
+/// Whether it looks at a row that came with the request.
+fn is_of_caller(test: &Test, slots: &[Slot]) -> bool {
+    let set = test.left.slots() | test.right.slots();
+    (1..slots.len()).any(|at| set >> at & 1 == 1 && matches!(slots[at].join, Join::Given(_)))
 }
 
 /// The condition, where every address that it looks at is shown to everybody.

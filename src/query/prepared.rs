@@ -137,6 +137,7 @@ mod tests {
 
     use serde_json::json;
 
+    use crate::domain::fields::Kind;
     use crate::domain::record::Record;
     use crate::domain::request::{Caller, Request};
     use crate::domain::samples;
@@ -280,6 +281,69 @@ mod tests {
                     page.records.iter().map(Record::id).collect::<Vec<_>>().join(" ")
                 });
                 assert_eq!(lists, wanted, "{filter}");
+            }
+        }
+    }
+
+    /// What is blank of one caller is not of another, and among several rows that makes a difference.
+    #[test]
+    fn whoever_asks_first_asks_for_nobody_else() {
+        let world = || {
+            let blank = Kind::Json(Default::default());
+            let doc = samples::collection(1, "doc", &[("viewers", samples::relation("user", 9))]);
+            let user = [
+                ("dept", samples::text()),
+                ("scope", blank),
+                ("level", samples::number()),
+                ("team", samples::relation("team", 1)),
+            ];
+            let user = samples::collection(2, "user", &user);
+            let team = samples::collection(
+                3,
+                "team",
+                &[("name", samples::text()), ("n", samples::number())],
+            );
+            let records = [
+                ("team", json!({"id": "red", "name": "red", "n": 1})),
+                (
+                    "user",
+                    json!({"id": "ann", "dept": "red", "scope": "red", "level": 1, "team": "red"}),
+                ),
+                ("user", json!({"id": "bob", "dept": "", "scope": null, "level": 0, "team": ""})),
+                ("doc", json!({"id": "d1", "viewers": ["ann", "bob"]})),
+                ("doc", json!({"id": "d2", "viewers": ["ann"]})),
+                ("doc", json!({"id": "d3", "viewers": []})),
+            ];
+            World::new(vec![doc, user, team], &records)
+        };
+        let ask = |world: &World, rule: &str, caller: &str| {
+            let caller = Caller::Account(world.record("user", caller));
+            let request = Request { caller, ..World::guest() };
+            let scope = Scope { read: &world.snapshot, schema: &world.schema, request: &request };
+            ["d1", "d2", "d3"]
+                .map(|id| query::matches(&scope, rule, &world.record("doc", id)).unwrap())
+        };
+        let fields = ["dept", "scope", "level", "team", "team.name", "team.n"];
+        for (op, field) in ["=", "!=", "?=", ">", "<=", "~"]
+            .iter()
+            .flat_map(|op| fields.iter().map(move |field| (op, field)))
+        {
+            for theirs in ["viewers.team.name", "viewers.team.n", "viewers.scope", "viewers.dept"] {
+                let rules = [
+                    format!("{theirs} {op} @request.auth.{field}"),
+                    format!("@request.auth.{field} {op} {theirs}"),
+                ];
+                for rule in rules {
+                    let alone = ["ann", "bob"].map(|caller| ask(&world(), &rule, caller));
+                    let together = world();
+                    for (at, caller) in [(0, "ann"), (1, "bob"), (0, "ann")] {
+                        assert_eq!(ask(&together, &rule, caller), alone[at], "{rule} for {caller}");
+                    }
+                    let together = world();
+                    for (at, caller) in [(1, "bob"), (0, "ann"), (1, "bob")] {
+                        assert_eq!(ask(&together, &rule, caller), alone[at], "{rule} for {caller}");
+                    }
+                }
             }
         }
     }
