@@ -15,8 +15,7 @@ use crate::query::pattern::Pattern;
 use crate::query::resolve::Resolver;
 use crate::query::side::{Nature, Side, Trust};
 use crate::query::sort;
-use crate::query::tree::{Cell, Join, Node, Slot, SlotId, Slots, Test, Tree, Value, chain};
-use crate::query::value;
+use crate::query::tree::{Node, Slot, SlotId, Slots, Test, Tree, Value, chain};
 use crate::query::{Error, Result};
 use crate::store::codec::Datum;
 
@@ -183,9 +182,7 @@ fn leaf(
         test.json = false;
     }
     let mut terms = Vec::new();
-    // Whether a field of the caller is blank decides what the condition is: another's may not be.
-    resolver.fleeting |= !any && is_of_caller(&test, &resolver.slots);
-    if !any && !compares_absent(&test, &resolver.slots) {
+    if !any && !compares_absent(&test, is_sent) {
         // Absent values can't be compared: some row must satisfy it, and no other deny it.
         let node = shown(Node::Test(Box::new(test.clone())), &emails);
         terms.push(Unbound::Leaf { node, slots: slots | denied, any: true });
@@ -204,30 +201,17 @@ fn leaf(
     Ok(if terms.len() == 1 { terms.remove(0) } else { Unbound::And(terms) })
 }
 
-/// Whether absent values are equal or different, too: to each other, and to what is blank.
-fn compares_absent(test: &Test, slots: &[Slot]) -> bool {
-    let is_something = |value: &Value| match value {
-        Value::Constant(datum) => !compare::is_blank(datum),
-        // Of the caller it is known as well.
-        Value::Field(slot, field) => match &slots[*slot].join {
-            Join::Given(cells) => cells
-                .iter()
-                .filter_map(Cell::record)
-                .any(|record| !compare::is_blank(&value::of_field(record, *field))),
-            _ => false,
-        },
-        _ => false,
-    };
+/// Whether absent values are equal or different, too: to each other, to what is blank, and to JSON.
+/// What is no literal may be blank, whatever it is at the moment.
+fn compares_absent(test: &Test, is_sent: bool) -> bool {
+    let is_something =
+        |value: &Value| matches!(value, Value::Constant(datum) if !compare::is_blank(datum));
     match test.op {
-        Op::Equal => ![&test.left, &test.right].into_iter().any(is_something),
+        Op::Equal => {
+            test.json && !is_sent || ![&test.left, &test.right].into_iter().any(is_something)
+        }
         op => op == Op::NotEqual,
     }
-}
-
-/// Whether it looks at a row that came with the request.
-fn is_of_caller(test: &Test, slots: &[Slot]) -> bool {
-    let set = test.left.slots() | test.right.slots();
-    (1..slots.len()).any(|at| set >> at & 1 == 1 && matches!(slots[at].join, Join::Given(_)))
 }
 
 /// The condition, where every address that it looks at is shown to everybody.

@@ -301,10 +301,14 @@ mod tests {
             let team = samples::collection(
                 3,
                 "team",
-                &[("name", samples::text()), ("n", samples::number())],
+                &[
+                    ("name", samples::text()),
+                    ("n", samples::number()),
+                    ("about", Kind::Json(Default::default())),
+                ],
             );
             let records = [
-                ("team", json!({"id": "red", "name": "red", "n": 1})),
+                ("team", json!({"id": "red", "name": "red", "n": 1, "about": "red"})),
                 (
                     "user",
                     json!({"id": "ann", "dept": "red", "scope": "red", "level": 1, "team": "red"}),
@@ -323,6 +327,15 @@ mod tests {
             ["d1", "d2", "d3"]
                 .map(|id| query::matches(&scope, rule, &world.record("doc", id)).unwrap())
         };
+        // Rows that are absent are passed over beside a literal alone: a field may be blank.
+        for (rule, wanted) in [
+            ("viewers.team.name = 'red'", true),
+            ("viewers.team.name = @request.auth.dept", false),
+            ("@request.auth.scope = viewers.team.name", false),
+            ("viewers.team.about = 'red'", false),
+        ] {
+            assert_eq!(ask(&world(), rule, "ann")[0], wanted, "{rule}");
+        }
         let fields = ["dept", "scope", "level", "team", "team.name", "team.n"];
         for (op, field) in ["=", "!=", "?=", ">", "<=", "~"]
             .iter()
