@@ -227,6 +227,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_upstream_without_a_port_listens_at_80() {
+        for (authority, host, server) in [
+            ("old", "old", "old:80"),
+            ("old:80", "old", "old:80"),
+            ("old:", "old", "old:80"),
+            ("old:8080", "old:8080", "old:8080"),
+            ("[::1]", "[::1]", "[::1]:80"),
+            ("[::1]:81", "[::1]:81", "[::1]:81"),
+        ] {
+            let found = upstreams(&format!("/a=http://{authority}")).unwrap();
+            assert_eq!((found[0].host(), &found[0].server()[..]), (host, server), "{authority}");
+        }
+    }
+
+    #[test]
     fn passwords_in_addresses_are_neither_taken_nor_repeated() {
         for text in ["http://ann:hunter2@host", "https://ann:hunter2@host/x@y", "ann:hunter2@"] {
             let problem = url(text).unwrap_err();

@@ -17,7 +17,7 @@ pub struct Schema {
     by_id: HashMap<String, Arc<Collection>>,
     by_name: HashMap<String, Arc<Collection>>,
     by_number: HashMap<u32, Arc<Collection>>,
-    /// What the rules come to, worked out when first asked for.
+    /// What rules and lists come to, worked out when first asked for.
     pub prepared: Prepared,
 }
 

@@ -33,7 +33,7 @@ pub(super) enum Silence {
 }
 
 /// Speaks HTTP/1.1 with servers named by host and port.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Neighbours {
     idle: Arc<Mutex<Idle>>,
 }
@@ -56,7 +56,10 @@ impl Neighbours {
         // begun is sent again, on another.
         while let Some(mut connection) = self.take(server) {
             match connection.try_send_request(request).await {
-                Ok(response) => return Ok(self.answered(server, connection, response)),
+                Ok(response) => {
+                    self.keep(server, connection);
+                    return Ok(response);
+                }
                 Err(mut failed) => match failed.take_message() {
                     Some(unsent) => request = unsent,
                     None => return Err(Silence::Exchange(failed.into_error())),
@@ -65,7 +68,8 @@ impl Neighbours {
         }
         let mut connection = connect(server).await?;
         let response = connection.send_request(request).await.map_err(Silence::Exchange)?;
-        Ok(self.answered(server, connection, response))
+        self.keep(server, connection);
+        Ok(response)
     }
 
     /// A connection that is open still, the latest used first.
@@ -80,29 +84,20 @@ impl Neighbours {
         None
     }
 
-    /// Keeps the connection once the answer is through.
-    fn answered(
-        &self,
-        server: &str,
-        mut connection: SendRequest<Body>,
-        response: Response<Incoming>,
-    ) -> Response<Incoming> {
-        let (all, server) = (self.clone(), server.to_owned());
+    /// Keeps the connection once its answer is through.
+    fn keep(&self, server: &str, mut connection: SendRequest<Body>) {
+        let (all, server) = (self.idle.clone(), server.to_owned());
         tokio::spawn(async move {
             // An error means that this was its last answer.
-            if connection.ready().await.is_ok() {
-                all.keep(server, connection);
+            if connection.ready().await.is_err() {
+                return;
+            }
+            let mut idle = all.lock();
+            idle.by_server.entry(server).or_default().push((Instant::now(), connection));
+            if !std::mem::replace(&mut idle.is_swept, true) {
+                tokio::spawn(sweep(all.clone()));
             }
         });
-        response
-    }
-
-    fn keep(&self, server: String, connection: SendRequest<Body>) {
-        let mut idle = self.idle.lock();
-        idle.by_server.entry(server).or_default().push((Instant::now(), connection));
-        if !std::mem::replace(&mut idle.is_swept, true) {
-            tokio::spawn(sweep(self.idle.clone()));
-        }
     }
 }
 

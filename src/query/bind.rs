@@ -63,10 +63,11 @@ pub fn query(
     if let Some(tree) = schema.prepared.find(collection, request, &texts) {
         // What is remembered of one caller must be true of every other.
         #[cfg(debug_assertions)]
-        assert_eq!(
-            format!("{:?}", tree.node),
-            format!("{:?}", anew(schema, request, collection, texts)?.0.node)
-        );
+        {
+            let (known, (new, _)) = (&tree, anew(schema, request, collection, texts)?);
+            let said = |tree: &Tree| format!("{:?} {:?}", tree.node, tree.sort);
+            assert_eq!(said(known), said(&new));
+        }
         return Ok(tree);
     }
     let (tree, lasts) = anew(schema, request, collection, texts)?;

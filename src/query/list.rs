@@ -191,8 +191,13 @@ impl Asked<'_> {
         }
         let range = match &self.after {
             // Among what the walk is held to, the record may have no place by its other columns.
-            Some(After { record, .. }) if !search.has_place(walk, record) => return Ok(None),
-            Some(After { record, .. }) => rest(walk, record, order),
+            Some(After { record, .. }) => {
+                let sort = &search.tree.sort;
+                if !plan::has_place(walk, search.collection, sort, record) {
+                    return Ok(None);
+                }
+                rest(walk, record, order)
+            }
             None => walk.range.clone(),
         };
         let (scope, collection) = (search.scope, search.collection);

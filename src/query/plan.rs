@@ -283,6 +283,20 @@ pub fn course(walk: &Walk, collection: &Collection, sort: &[SortKey]) -> Option<
     Some(Course { order: order.unwrap_or(Order::Forward), parts: columns.len() > 0 })
 }
 
+/// Whether a record has a place in the order of a walk's entries: it is what they are all held to, or
+/// that is not sorted by.
+pub fn has_place(walk: &Walk, collection: &Collection, sort: &[SortKey], record: &Record) -> bool {
+    let held = &walk.index.columns[..walk.fixed];
+    let is_sorted_by = |field: Option<usize>| {
+        sort.iter().any(|key| matches!(key.value, Value::Field(0, by) if Some(by) == field))
+    };
+    if !held.iter().any(|column| is_sorted_by(column.field)) {
+        return true;
+    }
+    let start = keys::index(collection.number, walk.index.number).len();
+    walk.range.from.get(start..walk.head) == Some(&entry_part(held, record)[..])
+}
+
 /// What the key of a record's entry in an index without lists ends with, behind `fixed` columns.
 pub fn entry_end(index: &Index, fixed: usize, record: &Record) -> Vec<u8> {
     let mut key = entry_part(&index.columns[fixed..], record);
@@ -291,7 +305,7 @@ pub fn entry_end(index: &Index, fixed: usize, record: &Record) -> Vec<u8> {
 }
 
 /// What these columns put into the key of a record's entry.
-pub fn entry_part(columns: &[IndexColumn], record: &Record) -> Vec<u8> {
+fn entry_part(columns: &[IndexColumn], record: &Record) -> Vec<u8> {
     let mut key = Vec::new();
     for column in columns {
         match column.field {

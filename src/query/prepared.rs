@@ -168,16 +168,16 @@ mod tests {
         World::new(vec![note, user, staff], &records)
     }
 
+    /// Nobody, and accounts of two collections.
+    fn callers(world: &World) -> [Caller; 4] {
+        let account = |collection, id| Caller::Account(world.record(collection, id));
+        [Caller::Guest, account("user", "ann"), account("user", "bob"), account("staff", "sue")]
+    }
+
     /// What each caller may see, asked often enough for everything to be remembered.
     fn seen(rule: &str) -> Vec<Vec<bool>> {
         let world = world();
-        let account = |collection, id| Caller::Account(world.record(collection, id));
-        let callers = [
-            Caller::Guest,
-            account("user", "ann"),
-            account("user", "bob"),
-            account("staff", "sue"),
-        ];
+        let callers = callers(&world);
         let ask = |world: &World| {
             let answers = |caller: &Caller| {
                 let request = Request { caller: caller.clone(), ..World::guest() };
@@ -190,6 +190,8 @@ mod tests {
         };
         let first = ask(&world);
         assert_eq!(ask(&world), first, "{rule}");
+        // Once for each kind of caller.
+        assert_eq!(format!("{:?}", world.schema.prepared), "Prepared(3)", "{rule}");
         first
     }
 
@@ -244,6 +246,7 @@ mod tests {
         for rule in rules {
             assert!(!passes(&request, rule), "{rule}");
         }
+        assert_eq!(format!("{:?}", world.schema.prepared), "Prepared(0)");
     }
 
     #[test]
@@ -260,15 +263,8 @@ mod tests {
             // Through a relation whose target's list rule asks who calls.
             ("", "owner.level > 0", "n", ["", "n1", "n2", ""]),
         ] {
-            let account = |collection, id| Caller::Account(world.record(collection, id));
-            let callers = [
-                Caller::Guest,
-                account("user", "ann"),
-                account("user", "bob"),
-                account("staff", "sue"),
-            ];
             for _ in 0..2 {
-                let lists = callers.clone().map(|caller| {
+                let lists = callers(&world).map(|caller| {
                     let request = Request { caller, ..World::guest() };
                     let list = List {
                         rule: Some(rule.to_owned()),

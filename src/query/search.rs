@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::record::Record;
-use crate::domain::schema::{Collection, IndexColumn};
+use crate::domain::schema::Collection;
 use crate::query::best::Ties;
 use crate::query::budget::Spent;
 use crate::query::candidates::{Candidates, Few};
@@ -11,7 +11,7 @@ use crate::query::evaluate::Evaluator;
 use crate::query::parser;
 use crate::query::plan::{self, Course, Walk};
 use crate::query::rows;
-use crate::query::tree::{Node, Tree, Value};
+use crate::query::tree::{Node, Tree};
 use crate::query::{Error, Plan, Result, Scope};
 use crate::store::{Order, keys};
 
@@ -58,24 +58,6 @@ impl<'a> Search<'a> {
     /// In which direction a walk meets the records as they are to be sorted.
     pub fn order(&self, walk: &Walk) -> Option<Order> {
         Some(plan::course(walk, self.collection, &self.tree.sort)?.order)
-    }
-
-    /// Whether a record has a place in the order of a walk's entries: it is what they are all held
-    /// to, or that is not sorted by.
-    pub fn has_place(&self, walk: &Walk, record: &Record) -> bool {
-        let held = &walk.index.columns[..walk.fixed];
-        let is_sorted_by = |column: &IndexColumn| {
-            self.tree.sort.iter().any(|key| match key.value {
-                Value::Field(0, field) => column.field == Some(field),
-                Value::Stamp => column.field.is_none(),
-                _ => false,
-            })
-        };
-        if !held.iter().any(is_sorted_by) {
-            return true;
-        }
-        let start = keys::index(self.collection.number, walk.index.number).len();
-        walk.range.from.get(start..walk.head) == Some(&plan::entry_part(held, record)[..])
     }
 
     /// The index that has the order wanted, and how. It says how records that are alike follow each
