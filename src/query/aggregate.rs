@@ -87,7 +87,7 @@ fn counted(search: &Search, asked: &Aggregate) -> Result<Option<Found>> {
     if let Some(walk) = search.walks.iter().find(plain) {
         let mut count = 0;
         let range = walk.range.clone();
-        rows::entries(search.scope, search.spent, None, range, Order::Forward, &mut |_, _| {
+        rows::entries(search.scope, search.spent, None, range, Order::Forward, &mut |_| {
             count += 1;
             Ok(false)
         })?;

@@ -98,8 +98,8 @@ impl Candidates<'_> {
         let mut ids = BTreeSet::new();
         let range = walk.range.clone();
         let more =
-            rows::entries(self.scope, self.spent, None, range, Order::Forward, &mut |_, id| {
-                ids.insert(id.to_owned());
+            rows::entries(self.scope, self.spent, None, range, Order::Forward, &mut |entry| {
+                ids.insert(entry.id.to_owned());
                 Ok(ids.len() > limit)
             })?;
         Ok((!more).then(|| Few { ids, index: Some(walk.index.name.clone()) }))
@@ -164,8 +164,8 @@ impl Candidates<'_> {
                         None,
                         range,
                         Order::Forward,
-                        &mut |_, id| {
-                            ids.insert(id.to_owned());
+                        &mut |entry| {
+                            ids.insert(entry.id.to_owned());
                             Ok(ids.len() > limit)
                         },
                     )?;

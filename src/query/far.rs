@@ -87,8 +87,8 @@ impl Ahead<'_> {
             Some(collection),
             range,
             self.order,
-            &mut |_, id| {
-                let record = rows::find(search.scope, collection, id, search.spent)?;
+            &mut |entry| {
+                let record = entry.record(search.scope, collection, search.spent)?;
                 if let Some(record) = record
                     && at.matches(&record)?
                 {

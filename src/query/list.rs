@@ -201,7 +201,7 @@ impl Asked<'_> {
             None => walk.range.clone(),
         };
         let (scope, collection) = (search.scope, search.collection);
-        rows::entries(scope, search.spent, Some(collection), range, order, &mut |_, id| {
+        rows::entries(scope, search.spent, Some(collection), range, order, &mut |entry| {
             let on_page = (self.list.offset..until).contains(&found.total);
             if !exact || on_page {
                 read += 1;
@@ -209,7 +209,7 @@ impl Asked<'_> {
                     lost = true;
                     return Ok(true);
                 }
-                let record = rows::find(search.scope, search.collection, id, search.spent)?;
+                let record = entry.record(scope, collection, search.spent)?;
                 let Some(record) = record else { return Ok(false) };
                 if !exact && !at.matches(&record)? {
                     return Ok(false);

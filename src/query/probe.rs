@@ -127,8 +127,8 @@ fn along<'a>(
         Some(collection),
         Range::prefix(&key),
         Order::Forward,
-        &mut |_, id| {
-            let Some(record) = rows::find(scope, collection, id, spent)? else { return Ok(false) };
+        &mut |entry| {
+            let Some(record) = entry.record(scope, collection, spent)? else { return Ok(false) };
             at.stand(slot, Cell::Record(record));
             visit(at)
         },

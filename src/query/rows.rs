@@ -1,6 +1,7 @@
 //! Finds the rows that are joined to a record.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::domain::record::Record;
 use crate::domain::schema::{Collection, Index};
@@ -11,14 +12,15 @@ use crate::query::tree::{Cell, Join, Node, SlotId};
 use crate::query::value;
 use crate::query::{Error, Result, Scope};
 use crate::store::codec::{self, Column, Datum};
-use crate::store::{self, Order, Range, keys};
+use crate::store::{self, Held, Order, Range, keys};
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How many entries are asked of the store at once.
 const CHUNK: usize = 256;
 
-/// How many records are said to be read next: more would push each other out.
+/// How many records are looked for side by side: more would push each other out.
 pub const AHEAD: usize = 32;
 
 /// What is done at a row; whether that was enough.
@@ -139,8 +141,8 @@ fn back<'a>(
     };
     let mut key = keys::index(source.number, index.number);
     codec::put(&mut key, &Datum::Text(id.into()), Column::default());
-    entries(scope, spent, Some(source), Range::prefix(&key), Order::Forward, &mut |_, id| {
-        let Some(record) = find(scope, source, id, spent)? else { return Ok(false) };
+    entries(scope, spent, Some(source), Range::prefix(&key), Order::Forward, &mut |entry| {
+        let Some(record) = entry.record(scope, source, spent)? else { return Ok(false) };
         at.stand(slot, Cell::Record(record));
         visit(at)
     })
@@ -172,18 +174,57 @@ pub fn find(
     id: &str,
     spent: &Spent,
 ) -> Result<Option<Record>> {
-    spent.add(VISIT)?;
-    let bytes = scope.read.get(&keys::record(collection.number, id))?;
-    bytes.map(|bytes| decoded(collection, bytes)).transpose()
+    Entry { id, held: None }.record(scope, collection, spent)
 }
 
-/// Says that the records of these ids are read next.
-pub fn foresee<'i>(
+/// A record that is led to, by its id.
+pub struct Entry<'e> {
+    pub id: &'e str,
+    /// What the record is stored as, if memory held it.
+    pub held: Option<Bytes>,
+}
+
+impl Entry<'_> {
+    pub fn record(
+        self,
+        scope: &Scope,
+        collection: &Arc<Collection>,
+        spent: &Spent,
+    ) -> Result<Option<Record>> {
+        spent.add(VISIT)?;
+        let bytes = match self.held {
+            Some(bytes) => Some(bytes),
+            None => scope.read.get(&keys::record(collection.number, self.id))?,
+        };
+        bytes.map(|bytes| decoded(collection, bytes)).transpose()
+    }
+}
+
+/// What memory holds of the records of these ids, which are read next.
+pub fn held(scope: &Scope, collection: &Collection, ids: &[&[u8]]) -> Held {
+    scope.read.held(&keys::records(collection.number), ids)
+}
+
+/// Every record of these ids, until `visit` says stop.
+pub fn each_of(
     scope: &Scope,
-    collection: &Collection,
-    mut ids: impl Iterator<Item = &'i [u8]>,
-) {
-    scope.read.foresee(&keys::records(collection.number), &mut ids);
+    collection: &Arc<Collection>,
+    ids: &BTreeSet<String>,
+    spent: &Spent,
+    visit: &mut dyn FnMut(Record) -> Result<bool>,
+) -> Result<()> {
+    let ids: Vec<&[u8]> = ids.iter().map(String::as_bytes).collect();
+    for ids in ids.chunks(AHEAD) {
+        for (id, held) in ids.iter().zip(held(scope, collection, ids)) {
+            let entry = Entry { id: text(id)?, held };
+            if let Some(record) = entry.record(scope, collection, spent)?
+                && visit(record)?
+            {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Every record of a collection by its key, until `visit` says stop; whether it did.
@@ -210,7 +251,7 @@ pub fn scan(
     }
 }
 
-/// Every entry of a range of an index, with the id it holds, until `visit` says stop; whether it did.
+/// Every entry of a range of an index, until `visit` says stop; whether it did.
 /// `reads`: the collection whose records `visit` reads, if it does.
 pub fn entries(
     scope: &Scope,
@@ -218,19 +259,19 @@ pub fn entries(
     reads: Option<&Collection>,
     mut range: Range,
     order: Order,
-    visit: &mut dyn FnMut(&[u8], &str) -> Result<bool>,
+    visit: &mut dyn FnMut(Entry<'_>) -> Result<bool>,
 ) -> Result<bool> {
     let mut chunk = 32;
     loop {
         let rows = scope.read.scan(&range, order, chunk)?;
         for some in rows.chunks(AHEAD) {
-            if let Some(collection) = reads {
-                foresee(scope, collection, some.iter().map(|(_, id)| &id[..]));
-            }
-            for (key, id) in some {
+            let ids: SmallVec<[&[u8]; AHEAD]> = some.iter().map(|(_, id)| &id[..]).collect();
+            let held = reads.map(|collection| held(scope, collection, &ids));
+            let mut held = held.into_iter().flatten();
+            for (_, id) in some {
                 spent.add(1)?;
-                let id = std::str::from_utf8(id).map_err(|_| broken("an index entry is no id"))?;
-                if visit(key, id)? {
+                let entry = Entry { id: text(id)?, held: held.next().flatten() };
+                if visit(entry)? {
                     return Ok(true);
                 }
             }
@@ -248,6 +289,10 @@ pub fn entries(
 
 pub fn decoded(collection: &Arc<Collection>, bytes: Bytes) -> Result<Record> {
     Record::from_stored(collection.clone(), bytes).map_err(|error| broken(&error.to_string()))
+}
+
+fn text(id: &[u8]) -> Result<&str> {
+    std::str::from_utf8(id).map_err(|_| broken("an index entry is no id"))
 }
 
 fn broken(what: &str) -> Error {

@@ -93,20 +93,9 @@ impl<'a> Search<'a> {
         }
         let mut at = Evaluator::new(self.scope, self.tree, self.spent);
         if let Some(few) = self.few()? {
-            let ids: Vec<&String> = few.ids.iter().collect();
-            for (number, id) in ids.iter().enumerate() {
-                if number.is_multiple_of(rows::AHEAD) {
-                    let next = ids[number..].iter().take(rows::AHEAD);
-                    rows::foresee(self.scope, self.collection, next.map(|id| id.as_bytes()));
-                }
-                let found = rows::find(self.scope, self.collection, id, self.spent)?;
-                if let Some(record) = found
-                    && at.matches(&record)?
-                    && visit(&mut at, record)?
-                {
-                    break;
-                }
-            }
+            rows::each_of(self.scope, self.collection, &few.ids, self.spent, &mut |record| {
+                Ok(at.matches(&record)? && visit(&mut at, record)?)
+            })?;
             return Ok(few.index);
         }
         rows::scan(self.scope, self.collection, self.spent, &mut |record| {

@@ -17,6 +17,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use parking_lot::RwLock;
 use smallvec::SmallVec;
 
+use crate::store::Held;
 use crate::store::batch::Writes;
 use crate::store::keys;
 use crate::store::packed::packed;
@@ -69,29 +70,44 @@ impl Cache {
         self.shard(hash).read().get(hash, key)
     }
 
-    /// Has the processor fetch what will be read next: first where the entries are, then what they
-    /// hold. Each look by itself would wait for memory twice.
-    pub fn foresee(&self, prefix: &[u8], names: &mut dyn Iterator<Item = &[u8]>) {
+    /// What is here under `prefix` and each of `names`. Looks at all of them side by side: first
+    /// the processor fetches where the entries are, then what they hold. One look after the other
+    /// would wait for memory twice each.
+    pub fn held(&self, prefix: &[u8], names: &[&[u8]]) -> Held {
         let mut key = SmallVec::<[u8; 64]>::from_slice(prefix);
-        let mut hash = |name: &[u8]| {
+        let mut hash = |name: &&[u8]| {
             key.truncate(prefix.len());
             key.extend_from_slice(name);
             self.hasher.hash_one(&key[..])
         };
-        let hashes: SmallVec<[u64; 64]> = names.map(&mut hash).collect();
+        let hashes: SmallVec<[u64; 32]> = names.iter().map(&mut hash).collect();
+        // All that are asked, in their order: nobody else takes more than one.
+        let asked = hashes.iter().fold(0u32, |asked, hash| asked | 1 << shard_of(*hash));
+        let shards: [_; SHARDS] =
+            std::array::from_fn(|at| (asked >> at & 1 == 1).then(|| self.shards[at].read()));
+        let table = |hash: u64| shards[shard_of(hash)].as_ref().map(|shard| &shard.table);
         for hash in &hashes {
-            self.shard(*hash).read().table.find(*hash, |entry| {
-                fetch(std::ptr::from_ref(entry).cast(), 0);
-                false
+            table(*hash).and_then(|table| {
+                table.find(*hash, |entry| {
+                    fetch(std::ptr::from_ref(entry).cast(), 0);
+                    false
+                })
             });
         }
-        for hash in &hashes {
-            let shard = self.shard(*hash).read();
-            if let Some(entry) = shard.table.find(*hash, |entry| entry.hash == *hash) {
+        let found: SmallVec<[Option<&Entry>; 32]> = hashes
+            .iter()
+            .map(|hash| {
+                let entry = table(*hash)?.find(*hash, |entry| entry.hash == *hash)?;
                 let bytes = entry.whole.len().min(FETCHED);
                 (0..bytes).step_by(LINE).for_each(|at| fetch(entry.whole.as_ptr(), at));
-            }
-        }
+                Some(entry)
+            })
+            .collect();
+        let value = |(entry, name): (Option<&Entry>, &&[u8])| {
+            let is_of = |entry: &&Entry| entry.key().strip_prefix(prefix) == Some(*name);
+            entry.filter(is_of).map(Entry::read)
+        };
+        found.into_iter().zip(names).map(value).collect()
     }
 
     /// Keeps what a reader found in the state, if its snapshot `is_alive`.
@@ -130,8 +146,7 @@ impl Cache {
     }
 
     fn shard(&self, hash: u64) -> &RwLock<Shard> {
-        // Not the bits that the table goes by.
-        &self.shards[(hash >> 32) as usize % SHARDS]
+        &self.shards[shard_of(hash)]
     }
 
     fn entry(&self, key: &[u8], value: &[u8]) -> Entry {
@@ -150,12 +165,7 @@ impl Shard {
     }
 
     fn get(&self, hash: u64, key: &[u8]) -> Option<Bytes> {
-        let entry = self.table.find(hash, |entry| entry.is(hash, key))?;
-        // Written only when it changes: readers on other cores have it too.
-        if !entry.used.load(Relaxed) {
-            entry.used.store(true, Relaxed);
-        }
-        Some(entry.whole.slice(entry.key_length as usize..))
+        self.table.find(hash, |entry| entry.is(hash, key)).map(Entry::read)
     }
 
     fn put(&mut self, entry: Entry) {
@@ -200,6 +210,11 @@ impl Shard {
     }
 }
 
+fn shard_of(hash: u64) -> usize {
+    // Not the bits that the table goes by.
+    (hash >> 32) as usize % SHARDS
+}
+
 /// Asks the processor for the line at `start` + `offset`, and does not wait.
 fn fetch(start: *const u8, offset: usize) {
     #[cfg(target_arch = "x86_64")]
@@ -215,6 +230,14 @@ fn fetch(start: *const u8, offset: usize) {
 impl Entry {
     fn key(&self) -> &[u8] {
         &self.whole[..self.key_length as usize]
+    }
+
+    fn read(&self) -> Bytes {
+        // Written only when it changes: readers on other cores have it too.
+        if !self.used.load(Relaxed) {
+            self.used.store(true, Relaxed);
+        }
+        self.whole.slice(self.key_length as usize..)
     }
 
     fn is(&self, hash: u64, key: &[u8]) -> bool {
@@ -282,13 +305,17 @@ mod tests {
     }
 
     #[test]
-    fn looking_ahead_changes_nothing() {
+    fn many_at_once_are_what_each_is() {
         let cache = Cache::new(64 << 10);
-        let value = Bytes::from(vec![7; 100]);
-        cache.fill(&key(1), &value, || true);
-        let names: [&[u8]; 3] = [b"id1", b"id2", b""];
-        cache.foresee(&keys::records(1), &mut names.into_iter());
-        assert_eq!((cache.get(&key(1)), cache.get(&key(2))), (Some(value), None));
+        for number in (0..40).step_by(3) {
+            cache.fill(&key(number), &Bytes::from(vec![number; 100]), || true);
+        }
+        let names: Vec<String> = (0..40).map(|number| format!("id{number}")).collect();
+        let names: Vec<&[u8]> = names.iter().map(String::as_bytes).chain([&b""[..]]).collect();
+        let held = cache.held(&keys::records(1), &names);
+        let each = names.iter().map(|name| cache.get(&[&keys::records(1), *name].concat()));
+        assert_eq!(held.to_vec(), each.collect::<Vec<_>>());
+        assert_eq!(held.iter().flatten().count(), 14);
     }
 
     #[test]

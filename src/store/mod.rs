@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use smallvec::{SmallVec, smallvec};
 
 mod applier;
 mod base;
@@ -127,15 +128,20 @@ impl Range {
 
 type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
 
+/// Values of keys that were looked for side by side, see [`Read::held`].
+pub type Held = SmallVec<[Option<Bytes>; 32]>;
+
 /// What a snapshot and a transaction answer alike. All answers are as of one position.
 pub trait Read {
     /// Returns the bytes under `key`.
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>>;
     /// Returns up to `limit` entries of `range`, in key order or against it.
     fn scan(&self, range: &Range, order: Order, limit: usize) -> Result<Vec<(Bytes, Bytes)>>;
-    /// Says which keys will be read next: `prefix` and each of `names`. Whoever holds them in memory
-    /// can fetch them side by side, where one after the other would wait for each.
-    fn foresee(&self, _prefix: &[u8], _names: &mut dyn Iterator<Item = &[u8]>) {}
+    /// What memory holds under `prefix` and each of `names`, looked at side by side, where `get`
+    /// would wait for each; `None`: ask `get`. Never part of a read set.
+    fn held(&self, _prefix: &[u8], names: &[&[u8]]) -> Held {
+        smallvec![None; names.len()]
+    }
     /// Returns a derived count (0 when never counted). Never part of a read set.
     fn count(&self, counter: &[u8]) -> Result<u64>;
     /// Where compiled forms of stored values are kept, see [`memo`].

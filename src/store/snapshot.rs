@@ -4,8 +4,10 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use smallvec::smallvec;
 
 use crate::store::Error;
+use crate::store::Held;
 use crate::store::Memos;
 use crate::store::Order;
 use crate::store::Passing;
@@ -127,6 +129,24 @@ impl View {
         found
     }
 
+    /// See [`Read::held`].
+    fn held(&self, prefix: &[u8], names: &[&[u8]]) -> Option<Held> {
+        let State::Sled(_) = self.shared.state else { return None };
+        // In this order, as above.
+        let newer = self.shared.window.held(prefix, names, self.at);
+        let mut held = self.shared.cache.held(prefix, names);
+        for (held, newer) in held.iter_mut().zip(newer) {
+            if let Some(version) = newer {
+                *held = version;
+            }
+        }
+        self.is_alive().ok()?;
+        let count = held.iter().flatten().count();
+        self.spend(count).ok()?;
+        stats::add(&self.shared.counters.gets, count as u64);
+        Some(held)
+    }
+
     /// Lets a glance look at so many entries more, if it has the patience.
     fn spend(&self, entries: usize) -> Result<()> {
         let Some(patience) = &self.patience else { return Ok(()) };
@@ -190,10 +210,8 @@ impl Read for Snapshot {
         self.view.scan(range, order, limit)
     }
 
-    fn foresee(&self, prefix: &[u8], names: &mut dyn Iterator<Item = &[u8]>) {
-        if let State::Sled(_) = self.view.shared.state {
-            self.view.shared.cache.foresee(prefix, names);
-        }
+    fn held(&self, prefix: &[u8], names: &[&[u8]]) -> Held {
+        self.view.held(prefix, names).unwrap_or_else(|| smallvec![None; names.len()])
     }
 
     fn count(&self, counter: &[u8]) -> Result<u64> {

@@ -90,6 +90,21 @@ impl Window {
         self.map.read().get(key).and_then(|versions| version(versions, at).cloned())
     }
 
+    /// As `get`, for `prefix` and each of `names`; nothing at all when nothing is here.
+    pub fn held(&self, prefix: &[u8], names: &[&[u8]], at: u64) -> Vec<Option<Option<Bytes>>> {
+        if self.keys.load(Relaxed) == 0 {
+            return Vec::new();
+        }
+        let map = self.map.read();
+        let mut key = prefix.to_vec();
+        let newer = |name: &&[u8]| {
+            key.truncate(prefix.len());
+            key.extend_from_slice(name);
+            map.get(&key[..]).and_then(|versions| version(versions, at).cloned())
+        };
+        names.iter().map(newer).collect()
+    }
+
     /// Returns up to `limit` keys of `range` that have a version as of `at`.
     pub fn page(&self, range: &Range, order: Order, at: u64, limit: usize) -> Page {
         let mut page = Page { entries: Vec::new(), cut: false };

@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use smallvec::smallvec;
 
 use crate::domain::Result;
 use crate::domain::schema::{Collection, CollectionKind, Schema};
 use crate::domain::views;
-use crate::store::{self, Memos, Order, Passing, Range, Read, Rolled, keys};
+use crate::store::{self, Held, Memos, Order, Passing, Range, Read, Rolled, keys};
 
 type Rows = Arc<BTreeMap<Vec<u8>, Bytes>>;
 
@@ -114,9 +115,11 @@ impl Read for Overlay<'_> {
         if self.is_view(prefix) { Ok(None) } else { self.read.roll(prefix, count) }
     }
 
-    fn foresee(&self, prefix: &[u8], names: &mut dyn Iterator<Item = &[u8]>) {
-        if !self.is_view(prefix) {
-            self.read.foresee(prefix, names);
+    fn held(&self, prefix: &[u8], names: &[&[u8]]) -> Held {
+        if self.is_view(prefix) {
+            smallvec![None; names.len()]
+        } else {
+            self.read.held(prefix, names)
         }
     }
 

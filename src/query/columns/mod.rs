@@ -174,13 +174,14 @@ impl<'a> Columns<'a> {
         let mut records = Vec::new();
         let rows = leaders.sorted(skipped);
         let unread = rows.iter().filter(|(_, record)| record.is_none());
-        self.taking.foresee(unread.map(|(row, _)| *row).take(rows::AHEAD));
+        let held = self.taking.look_for(unread.map(|(row, _)| *row).take(rows::AHEAD));
+        let mut held = held.into_iter();
         for (row, record) in rows {
             let record = match record {
                 Some(record) => Some(record),
                 None => {
                     self.search.spent.add(VISIT)?;
-                    self.taking.record(row)?
+                    self.taking.record_held(row, held.next().flatten())?
                 }
             };
             records.extend(record);

@@ -14,7 +14,7 @@ use crate::query::columns::block::{Blocks, Column, Source, Taken};
 use crate::query::rows;
 use crate::query::{Result, Scope};
 use crate::store::codec::Datum;
-use crate::store::{BLOCK, Block, Roll, Rolled, keys};
+use crate::store::{self, BLOCK, Block, Roll, Rolled, keys};
 
 /// A block with more changed rows than this is taken anew; the others are read from their records.
 const CHANGED_MAX: usize = 16;
@@ -199,10 +199,19 @@ impl<'a> Taking<'a> {
         self.record_named(&self.rolled.roll.name(row))
     }
 
-    /// Says that the records of these rows are read next.
-    pub fn foresee(&self, rows: impl Iterator<Item = usize>) {
+    /// The same, of a row that was looked for.
+    pub fn record_held(&self, row: usize, held: Option<Bytes>) -> Result<Option<Record>> {
+        match held {
+            Some(bytes) => rows::decoded(self.collection, bytes).map(Some),
+            None => self.record(row),
+        }
+    }
+
+    /// What memory holds of the records of these rows, which are read next.
+    pub fn look_for(&self, rows: impl Iterator<Item = usize>) -> store::Held {
         let names: Vec<Vec<u8>> = rows.map(|row| self.rolled.roll.name(row)).collect();
-        rows::foresee(self.scope, self.collection, names.iter().map(|name| &name[..]));
+        let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+        rows::held(self.scope, self.collection, &names)
     }
 
     fn record_named(&self, name: &[u8]) -> Result<Option<Record>> {
