@@ -93,6 +93,8 @@ pub(super) fn speaker(limits: &Limits) -> Speaker {
     // own, even this one said here.
     builder
         .http1()
+        // Who has said all may still listen; `connections` knows when that is over.
+        .half_close(true)
         // Time is kept in `connections`, without a timer per request.
         .header_read_timeout(None)
         .max_buf_size(head_bytes);

@@ -55,6 +55,8 @@ pub(super) struct Watch {
     has_left_body: AtomicBool,
     /// When a write began to wait for the reader; 0: none waits.
     blocked_since: AtomicU32,
+    /// The caller will say no more: when it said so or was last written to; 0: it may.
+    heard_out_since: AtomicU32,
     order: AtomicU8,
     waker: AtomicWaker,
 }
@@ -113,6 +115,7 @@ impl Connections {
             is_http2: AtomicBool::new(false),
             has_left_body: AtomicBool::new(false),
             blocked_since: AtomicU32::new(0),
+            heard_out_since: AtomicU32::new(0),
             order: AtomicU8::new(Order::GoOn as u8),
             waker: AtomicWaker::new(),
         });
@@ -211,9 +214,13 @@ impl Watch {
     }
 
     fn has_had_too_long(&self, now: u32, patience: &Patience) -> bool {
-        let blocked_since = self.blocked_since.load(Ordering::Relaxed);
-        if blocked_since != 0 && now.wrapping_sub(blocked_since) > patience.stall {
-            return true;
+        // Of a caller who will say no more nobody knows whether it still listens, until it is
+        // written to: a stream that says nothing would be kept for somebody who is long gone.
+        for since in [&self.blocked_since, &self.heard_out_since] {
+            let since = since.load(Ordering::Relaxed);
+            if since != 0 && now.wrapping_sub(since) > patience.stall {
+                return true;
+            }
         }
         if self.is_busy() {
             return false;
@@ -235,7 +242,15 @@ impl Watch {
         }
     }
 
+    /// The caller has closed its side.
+    pub fn heard_out(&self) {
+        self.heard_out_since.store(self.now().max(1), Ordering::Relaxed);
+    }
+
     pub fn wrote(&self, is_blocked: bool) {
+        if self.heard_out_since.load(Ordering::Relaxed) != 0 && !is_blocked {
+            self.heard_out();
+        }
         let since = self.blocked_since.load(Ordering::Relaxed);
         match (is_blocked, since) {
             (true, 0) => self.blocked_since.store(self.now().max(1), Ordering::Relaxed),
@@ -302,6 +317,19 @@ mod tests {
         seat.watch.wrote(false);
         assert_eq!(looks_until_cut(&connections, &seat.watch), None);
         seat.watch.wrote(true);
+        assert_eq!(looks_until_cut(&connections, &seat.watch), Some(13));
+    }
+
+    #[test]
+    fn caller_who_will_say_no_more_is_kept_while_something_is_written() {
+        let connections = connections();
+        let seat = connections.sit();
+        let _busy = seat.watch.begin(false);
+        seat.watch.heard_out();
+        for _ in 0..20 {
+            connections.look();
+            seat.watch.wrote(false);
+        }
         assert_eq!(looks_until_cut(&connections, &seat.watch), Some(13));
     }
 

@@ -46,6 +46,10 @@ const SECURITY: [(HeaderName, HeaderValue); 4] = [
     ),
 ];
 
+/// The status in lines and counts of a request whose caller went away before it was answered. No
+/// caller ever sees it.
+const CALLER_LEFT: u16 = 499;
+
 /// The front door of one app.
 #[derive(Clone)]
 pub(super) struct Front(Arc<Inner>);
@@ -99,13 +103,14 @@ impl Front {
         let origin = headers.get(ORIGIN).cloned();
         let accepted = encoding::accepted(headers);
         let method = request.method().clone();
+        let telling = Telling { front: &self.0, trip: &trip, method, started, is_told: false };
         let response = trip::along(trip.clone(), self.handle(request)).await;
         let mut response = compress::answer(response, accepted).await;
         dress(response.headers_mut(), &trip);
         if let Some(origin) = &origin {
             cors::allow(response.headers_mut(), origin, self.0.app.origins());
         }
-        self.tell(&trip, &method, response.status(), started);
+        telling.answered(response.status());
         if response.body().size_hint().exact().is_none() {
             return response.map(|body| Body::new(Streamed::new(body, (visit.busy, in_flight))));
         }
@@ -145,20 +150,44 @@ impl Front {
             }
         }
     }
+}
 
-    /// Counts the request and leaves its line; of probes only the count.
-    fn tell(&self, trip: &Trip, method: &Method, status: StatusCode, started: Instant) {
-        let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let route = trip.route().unwrap_or(self.0.unrouted);
-        route.count(method, status, elapsed_us);
+/// Counts a request and leaves its line; of probes only the count. Also when the caller goes away
+/// before the answer is there: then nobody works on it any more.
+struct Telling<'a> {
+    front: &'a Inner,
+    trip: &'a Trip,
+    method: Method,
+    started: Instant,
+    is_told: bool,
+}
+
+impl Telling<'_> {
+    fn answered(mut self, status: StatusCode) {
+        self.is_told = true;
+        self.tell(status.as_u16());
+    }
+
+    fn tell(&self, status: u16) {
+        let elapsed_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let route = self.trip.route().unwrap_or(self.front.unrouted);
+        route.count(&self.method, status, elapsed_us);
         if !route.is_probe() {
             logs::access(&Access {
-                request_id: trip.id(),
-                method: series::method_name(method),
+                request_id: self.trip.id(),
+                method: series::method_name(&self.method),
                 route: route.route(),
-                status: status.as_u16(),
+                status,
                 elapsed_us,
             });
+        }
+    }
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        if !self.is_told {
+            self.tell(CALLER_LEFT);
         }
     }
 }
@@ -214,13 +243,20 @@ mod tests {
 
     use crate::app::{Limits, Options};
 
-    async fn ask(router: Router) -> (StatusCode, Value) {
+    fn front(router: Router) -> Front {
         let limits = Limits { request_time: Duration::from_millis(20), ..Limits::default() };
         let app = App::open(Options { limits, ..Options::default() }).unwrap();
-        let front = Front::with(&app, router);
+        Front::with(&app, router)
+    }
+
+    async fn answer(front: &Front) -> Response {
         let visit = Visit { peer: [127, 0, 0, 1].into(), busy: () };
         let request = Request::get("/").header(http::header::HOST, "a").body(Body::empty());
-        let response = front.answer(request.unwrap(), visit).await;
+        front.answer(request.unwrap(), visit).await
+    }
+
+    async fn ask(router: Router) -> (StatusCode, Value) {
+        let response = answer(&front(router)).await;
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         (parts.status, serde_json::from_slice(&bytes).unwrap())
@@ -241,6 +277,16 @@ mod tests {
     async fn late_handler_is_answered_with_504() {
         let (status, body) = ask(Router::new().route("/", get(std::future::pending::<()>))).await;
         assert_eq!((status.as_u16(), &body["code"]), (504, &"timeout".into()));
+    }
+
+    #[tokio::test]
+    async fn request_whose_caller_leaves_is_counted_all_the_same() {
+        let mut front = front(Router::new().route("/", get(std::future::pending::<()>)));
+        let unrouted = series::of_route("/front/caller-leaves");
+        Arc::get_mut(&mut front.0).unwrap().unrouted = unrouted;
+        assert!(answer(&front).now_or_never().is_none());
+        let counted = series::read().into_iter().find(|r| r.route == unrouted.route()).unwrap();
+        assert_eq!((counted.status, counted.count), (CALLER_LEFT, 1));
     }
 
     #[tokio::test]

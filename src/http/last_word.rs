@@ -186,7 +186,7 @@ fn refusal(envelope: Envelope, bare: &str, trip: &Arc<Trip>) -> Vec<u8> {
 fn tell(trip: &Trip, status: StatusCode, started: Instant) {
     let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     let (route, method) = (series::of_route("-"), Method::CONNECT);
-    route.count(&method, status, elapsed_us);
+    route.count(&method, status.as_u16(), elapsed_us);
     logs::access(&Access {
         request_id: trip.id(),
         method: series::method_name(&method),

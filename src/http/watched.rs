@@ -45,10 +45,12 @@ impl AsyncRead for Watched {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
+        let (before, wanted) = (buffer.filled().len(), buffer.remaining());
         let read = on!(&mut self.line, stream => Pin::new(stream).poll_read(context, buffer));
         if buffer.filled().len() > before {
             self.watch.arrived();
+        } else if matches!(read, Poll::Ready(Ok(()))) && wanted > 0 {
+            self.watch.heard_out();
         }
         read
     }
