@@ -89,12 +89,16 @@ fn check(options: &Options, out: &mut dyn Write) -> Result {
         writeln!(out, "wrong: {problem}")?;
     }
     Err(Failure::failed(match (&report.unreliable[..], &report.wrong[..], mended) {
+        ([], [], _) if !report.damaged.is_empty() => {
+            "a base is damaged, and the journal has everything: `holdall serve` makes a new base, \
+             about a minute after its start"
+        }
         ([], [], None) => return Ok(writeln!(out, "all is well")?),
         ([], [], Some(_)) => "the store was not sound; it is now",
         ([], _, _) => "the state is not sound; `holdall store rebuild` makes it anew",
         (_, [], _) => {
-            "base and journal do not add up to the state, which has everything: \
-             `holdall serve` makes a new base of it"
+            "base and journal do not add up to the state, which has everything: `holdall serve` \
+             makes a new base of it, about a minute after its start"
         }
         (_, _, _) => "neither the state nor base and journal are sound; restore a backup",
     }))

@@ -33,6 +33,8 @@ pub struct Report {
     pub keys: u64,
     /// Index entries and counters that are as the primary keys say.
     pub derived: u64,
+    /// Bases that cannot be read.
+    pub damaged: Vec<String>,
     /// Why base and journal cannot be relied on; then the state was not compared with them.
     pub unreliable: Vec<String>,
     /// What is wrong with the state.
@@ -62,14 +64,15 @@ impl Store {
         let mut content = Content::new();
         let mut start = Applied::default();
         for base in base::list(&directory.bases(), &line).map_err(broken)? {
-            content.clear();
+            let mut found = Content::new();
             let read = base::read(&base, &line, |key, value| {
-                content.insert(key, value);
+                found.insert(key, value);
                 Ok(())
             });
             match read {
-                Ok(()) => (start, report.bases) = (base.start, report.bases + 1),
-                Err(error) => report.unreliable.push(error.to_string()),
+                Ok(()) => (content, start, report.bases) = (found, base.start, report.bases + 1),
+                // The journal may reach back to the base before it, or to the beginning.
+                Err(error) => report.damaged.push(error.to_string()),
             }
         }
         let mut first = None;
@@ -140,7 +143,8 @@ impl Store {
 impl Report {
     /// All that was found wrong, with base and journal or with the state.
     pub fn problems(&self) -> Vec<&str> {
-        self.unreliable.iter().chain(&self.wrong).map(String::as_str).collect()
+        let all = self.damaged.iter().chain(&self.unreliable).chain(&self.wrong);
+        all.map(String::as_str).collect()
     }
 
     fn problem(&mut self, what: String) {

@@ -51,6 +51,11 @@ impl Directory {
             Some(found) => found,
             None => (FORMAT, create(path, segment_bytes)?),
         };
+        let is_file = |name: &&str| path.join(name).metadata().is_ok_and(|found| found.is_file());
+        if let Some(name) = ["journal", "base", "state"].into_iter().find(is_file) {
+            let what = "is a file, where a directory of the store has to be";
+            return Err(OpenError::Damaged(format!("{} {what}", path.join(name).display())));
+        }
         // Empty in a young store: copies of it may lack it.
         let bases = DirBuilder::new().recursive(true).mode(0o700).create(path.join("base"));
         bases.map_err(|error| OpenError::unusable(path, &error))?;
@@ -196,8 +201,8 @@ pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
 
 fn read_marker(path: &Path) -> Result<Option<(u32, [u8; 16])>, OpenError> {
     let name = path.join("FORMAT");
-    let text = match fs::read_to_string(&name) {
-        Ok(text) => text,
+    let text = match fs::read(&name) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(OpenError::unusable(&name, &error)),
     };
@@ -206,7 +211,7 @@ fn read_marker(path: &Path) -> Result<Option<(u32, [u8; 16])>, OpenError> {
     let (Some("holdall"), Some(format)) = (words.next(), words.next()) else {
         return Err(damaged());
     };
-    let format: u32 = format.parse().map_err(|_| damaged())?;
+    let format = format.parse().ok().filter(|format: &u32| *format > 0).ok_or_else(damaged)?;
     if format > FORMAT {
         return Err(OpenError::Newer { path: path.to_owned(), found: format, known: FORMAT });
     }
@@ -325,8 +330,24 @@ mod tests {
 
     #[test]
     fn marker_of_something_else_is_refused() {
-        let home = tempfile::tempdir().unwrap();
-        fs::write(home.path().join("FORMAT"), "tape 3").unwrap();
-        assert!(matches!(open(home.path()), Err(OpenError::Damaged(_))));
+        let zero = format!("holdall 0 {:032x}\n", 7);
+        for marker in [&b"tape 3"[..], b"holdall 4 \xff", zero.as_bytes()] {
+            let home = tempfile::tempdir().unwrap();
+            fs::write(home.path().join("FORMAT"), marker).unwrap();
+            assert!(matches!(open(home.path()), Err(OpenError::Damaged(_))));
+        }
+    }
+
+    #[test]
+    fn file_in_the_place_of_a_directory_is_told_by_its_name() {
+        for name in ["journal", "base", "state"] {
+            let home = tempfile::tempdir().unwrap();
+            drop(open(home.path()).unwrap());
+            let path = home.path().join(name);
+            let _ = fs::remove_dir_all(&path);
+            fs::write(&path, b"").unwrap();
+            let told = open(home.path()).unwrap_err().to_string();
+            assert!(told.contains(&format!("{} is a file", path.display())), "{told}");
+        }
     }
 }

@@ -336,6 +336,11 @@ fn damaged_base_is_passed_over_while_the_journal_reaches_back() {
     drop(store);
     let base = fs::read_dir(home.path().join("base")).unwrap().next().unwrap().unwrap().path();
     flip(&base, 200);
+    let store = in_files(home.path());
+    let report = store.check().unwrap();
+    assert_eq!((report.damaged.len(), report.bases, report.keys), (1, 0, 100));
+    assert_eq!((&report.unreliable[..], &report.wrong[..]), (&[][..], &[][..]));
+    drop(store);
     forget(home.path());
     let store = in_files(home.path());
     assert_eq!(all(&store.snapshot(), b"R").len(), 100);

@@ -13,6 +13,7 @@ use crate::store::commit::Core;
 use crate::store::directory::Directory;
 use crate::store::open::{OpenError, Options};
 use crate::store::shared::Shared;
+use crate::store::state::State;
 
 /// The volume is looked at no more often than this.
 const LOOK: Duration = Duration::from_millis(100);
@@ -55,12 +56,16 @@ impl Shared {
 }
 
 impl Shared {
-    /// Whether there is room for the state to be written. sled does not recover from a full disk,
-    /// so it is left alone before that; the journal has everything.
+    /// Whether there is room for the state to be written, and takes it. sled does not recover from a
+    /// full disk, so it is left alone before that; the journal has everything.
     pub fn has_room_for_state(&self) -> bool {
-        let Some(directory) = &self.directory else { return true };
+        let (Some(directory), State::Sled(state)) = (&self.directory, &self.state) else {
+            return true;
+        };
         let wanted = self.options.reserve_bytes / STATE_PART;
+        let waiting = self.window_bytes.load(SeqCst) as u64;
         free_bytes(directory.path()).map_or(true, |free| free >= wanted)
+            && state.take_room(waiting, wanted).is_ok()
     }
 
     /// Whether a base may take more room: what is kept back for recovery is not for it.

@@ -3,6 +3,7 @@
 mod claimed;
 mod fences;
 mod memory;
+mod room;
 mod segments;
 mod sheet;
 mod sheets;

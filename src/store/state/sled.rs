@@ -24,6 +24,7 @@ use crate::store::directory::{sync_directory, write_whole};
 use crate::store::journal::frame::Gid;
 use crate::store::keys;
 use crate::store::state::claimed;
+use crate::store::state::room::Room;
 use crate::store::state::segments;
 use crate::store::state::sheets::Sheets;
 use crate::store::state::values::{self, Values, broken, is_locked};
@@ -50,6 +51,7 @@ pub(in crate::store) struct Sled {
     is_suspect: AtomicBool,
     /// Says beside sled what the state has claimed.
     claimed: File,
+    room: Room,
     db: sled::Db,
     /// Everything but index entries.
     values: Values,
@@ -179,8 +181,8 @@ impl Sled {
             let sheets = Sheets::new(Values::new(db.open_tree("sheets")?, pieces));
             let meta = db.open_tree("meta")?;
             let is_suspect = AtomicBool::new(path.join(SUSPECT).exists());
-            let claimed = claimed::open(path)?;
-            Ok(Self { path: path.to_owned(), is_suspect, claimed, db, values, sheets, meta })
+            let (claimed, room) = (claimed::open(path)?, Room::of(path)?);
+            Ok(Self { path: path.to_owned(), is_suspect, claimed, room, db, values, sheets, meta })
         };
         segments::guard(path, || match catch_unwind(AssertUnwindSafe(open)) {
             Ok(Ok(state)) => Ok(state),
@@ -216,6 +218,11 @@ impl Sled {
             return Err(Error::Damaged("it does not say how far it is".to_owned()));
         };
         Ok(Applied { seq: u64::from_be_bytes(seq), gid, stamp: u64::from_be_bytes(stamp) })
+    }
+
+    /// Takes room on the disk for `bytes` of keys and values, but no more than `most`.
+    pub fn take_room(&self, bytes: u64, most: u64) -> io::Result<()> {
+        self.room.take(bytes, most)
     }
 
     /// Makes everything applied so far durable, and only then claims it.

@@ -187,7 +187,9 @@ fn lost_piece(key: &[u8]) -> Error {
 
 pub fn broken(error: sled::Error) -> Error {
     if is_damage(&error) {
-        return Error::Damaged(error.to_string());
+        // sled adds where it was, which it does not know without a debugger's help.
+        let told = error.to_string();
+        return Error::Damaged(told.trim_end_matches(" backtrace ()").to_owned());
     }
     Error::Broken(error.to_string())
 }
