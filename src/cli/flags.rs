@@ -45,13 +45,23 @@ impl Flags {
         Config::load(&self.sources())
     }
 
+    /// The same for a command that asks a running server.
+    pub fn load_to_ask(&self) -> crate::config::Result<Config> {
+        Config::load_to_ask(&self.sources())
+    }
+
     /// The same for what has to do with a data directory, and reaches a server by nothing else.
     pub fn load_with_data(&self) -> crate::cli::Result<Config> {
+        self.refuse_url()?;
+        Ok(self.load()?)
+    }
+
+    pub fn refuse_url(&self) -> crate::cli::Result<()> {
         if self.has("url") {
             let words = "--url has no place here: this goes by the data directory, --data";
             return Err(Failure::refused(words));
         }
-        Ok(self.load()?)
+        Ok(())
     }
 }
 

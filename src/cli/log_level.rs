@@ -24,7 +24,8 @@ impl LogLevel {
         if let Some(level) = &self.level {
             logs::check_level(level).map_err(|error| Failure::Refused(error.into()))?;
         }
-        let data = self.flags.load_with_data()?.data;
+        self.flags.refuse_url()?;
+        let data = self.flags.load_to_ask()?.data;
         match control::ask(&data, &Order::LogLevel { level: self.level })? {
             Some(words) => Ok(writeln!(out, "{words}")?),
             None => Err(Failure::failed(control::why_nobody(&data))),

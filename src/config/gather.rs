@@ -62,6 +62,12 @@ pub struct Found {
 }
 
 impl Found {
+    /// As if nobody had named a database.
+    pub fn without_database(mut self) -> Self {
+        self.secrets.remove("database_url");
+        self
+    }
+
     pub fn text(&self, key: &str) -> Option<(&str, &Origin)> {
         self.values.get(key).map(|(text, origin)| (text.as_str(), origin))
     }
@@ -227,6 +233,11 @@ fn add_plain(
     let legacy = setting.legacy.contains(&name);
     if legacy && setting.kind == Kind::Switch && parse::switch(&value).is_err() {
         found.notices.push(format!("{name} is neither true nor false and is passed over"));
+        return Ok(());
+    }
+    // How many processes the stack before had is a hint, and no more.
+    if legacy && setting.key == "threads" && parse::threads(&value).is_err() {
+        found.notices.push(format!("{name} is no number of threads and is passed over"));
         return Ok(());
     }
     found.values.insert(setting.key, (value, Origin::Variable(name.to_owned())));

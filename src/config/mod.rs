@@ -185,6 +185,12 @@ impl Config {
         resolve::resolve(&gather::gather(sources)?)
     }
 
+    /// The same for a command that only asks a running server: where data would live is no concern
+    /// of its.
+    pub fn load_to_ask(sources: &Sources) -> Result<Self> {
+        resolve::resolve(&gather::gather(sources)?.without_database())
+    }
+
     /// The same, with what was found and where, for `config show`.
     pub fn load_with_origins(sources: &Sources) -> Result<(Self, Found)> {
         let found = gather::gather(sources)?;

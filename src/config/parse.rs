@@ -145,11 +145,18 @@ pub fn size(text: &str) -> Parsed<usize> {
         .ok_or_else(|| format!("`{text}` is not a size such as 32MiB or 64KiB"))
 }
 
+pub fn threads(text: &str) -> Parsed<usize> {
+    // More are a mistake in the unit.
+    count(1, 512)(text)
+}
+
 /// Origins as browsers write them, `*`, or one `*.` at the front of a host.
 pub fn origins(text: &str) -> Parsed<Vec<String>> {
     let origins = text.split(',').map(str::trim).filter(|origin| !origin.is_empty());
     origins
         .map(|origin| {
+            // As it stands in an address line; browsers never send it.
+            let origin = origin.strip_suffix('/').unwrap_or(origin);
             let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
             let host = host.map(|host| host.strip_prefix("*.").unwrap_or(host));
             let valid = host.is_some_and(|host| {
@@ -275,10 +282,10 @@ mod tests {
 
     #[test]
     fn origins_are_whole_origins() {
-        let listed = origins("https://app.example.org, http://*.example.org:8080").unwrap();
+        let listed = origins("https://app.example.org/, http://*.example.org:8080").unwrap();
 
         assert_eq!(listed, ["https://app.example.org", "http://*.example.org:8080"]);
-        for wrong in ["example.org", "https://example.org/", "https://a.*.org", "https://"] {
+        for wrong in ["example.org", "https://example.org/a", "https://a.*.org", "https://"] {
             assert!(origins(wrong).is_err(), "{wrong}");
         }
     }

@@ -10,8 +10,6 @@ use crate::config::{parse, strength};
 
 /// More connections than this are a slip of the finger: no process may have as many files open.
 const CONNECTIONS_MAX: usize = 1 << 20;
-/// More threads than this are a mistake in the unit.
-const THREADS_MAX: usize = 512;
 
 pub fn resolve(found: &Found) -> Result<Config> {
     let environment = found.parsed("environment", parse::environment)?.unwrap_or(Environment::Dev);
@@ -34,7 +32,7 @@ pub fn resolve(found: &Found) -> Result<Config> {
         log_level: found.parsed("log.level", parse::log_level)?.unwrap_or(default_level),
         log_format: found.parsed("log.format", parse::log_format)?.flatten(),
         debug,
-        threads: match found.parsed("threads", parse::count(1, THREADS_MAX))? {
+        threads: match found.parsed("threads", parse::threads)? {
             Some(threads) => threads,
             // Counts the quota of the cgroup, not only the machine's processors.
             None => std::thread::available_parallelism().map_or(1, |threads| threads.get()),

@@ -216,7 +216,9 @@ pub static SETTINGS: &[Setting] = &[
         key: "limits.connections",
         value: "N",
         default: "16384",
-        help: "Most connections open at once; further ones wait to be accepted.",
+        help: "Most connections served at once. Some more wait at the door (a sixteenth, 16 to 512), \
+               where only /health and /health/live are answered; further ones are not accepted \
+               before there is room.",
         ..PLAIN
     },
     Setting {

@@ -314,6 +314,16 @@ fn configmap_of_the_stack_before_needs_one_more_line() {
 }
 
 #[test]
+fn workers_of_the_stack_before_are_a_hint_and_no_more() {
+    for workers in ["0", "auto", "2000"] {
+        let done = Holdall::new("config show").env("GUNICORN_WORKERS", workers).run();
+        assert!(shown(&done, "threads").ends_with("default"), "{}", done.out);
+        assert!(done.out.contains("GUNICORN_WORKERS is no number of threads"), "{}", done.out);
+        assert_eq!(check().env("HOLDALL_THREADS", workers).run().code, 2);
+    }
+}
+
+#[test]
 fn service_links_of_kubernetes_are_passed_over_with_one_line() {
     let links = [
         ("HOLDALL_PORT", "tcp://10.96.0.7:80"),

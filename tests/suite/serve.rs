@@ -188,6 +188,15 @@ fn log_level_of_a_running_server_changes() {
 }
 
 #[test]
+fn who_asks_a_server_is_not_asked_where_data_shall_live() {
+    let server = Server::start("data");
+    for line in ["healthcheck", "wait --timeout 1s", "log-level"] {
+        let done = command(line, &server.data).env("DATABASE_URL", "mysql://db/x").run();
+        assert_eq!(done.code, 0, "{line}: {}", done.err);
+    }
+}
+
+#[test]
 fn server_without_its_socket_is_named() {
     let mut server = Server::start("data");
     std::fs::remove_file(server.data.join("control.sock")).unwrap();

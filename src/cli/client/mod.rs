@@ -50,7 +50,7 @@ impl Probe {
 impl Server {
     /// A directory on the line means whoever holds it, an address on the line whoever answers there.
     pub fn of(flags: &Flags, insecure: bool) -> Result<Self, Failure> {
-        let config = flags.load()?;
+        let config = flags.load_to_ask()?;
         let by_data = flags.has("data") && !flags.has("url");
         let by_address = config.url.is_some()
             || config.store == Home::Memory
