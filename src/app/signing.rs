@@ -9,6 +9,7 @@ use anyhow::Context;
 use super::{App, Inner};
 use crate::auth::Safe;
 use crate::auth::keys::SigningKey;
+use crate::auth::passwords::Passwords;
 use crate::auth::random;
 use crate::config;
 use crate::config::secret::Secret;
@@ -34,6 +35,8 @@ pub struct Keys {
     /// Who signs tokens and for whom, where other services check that.
     pub issuer: Option<String>,
     pub audience: Option<String>,
+    /// Hashes of passwords are worth nothing to anybody, and may cost as little.
+    pub passwords_of_no_worth: bool,
 }
 
 impl Keys {
@@ -48,6 +51,9 @@ impl Keys {
         };
         let mut safe = Safe::new(&secret);
         safe.tokens = safe.tokens.between(self.issuer.clone(), self.audience.clone());
+        if self.passwords_of_no_worth {
+            safe.passwords = Arc::new(Passwords::of_no_worth());
+        }
         Ok(safe)
     }
 }

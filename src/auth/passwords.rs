@@ -13,8 +13,9 @@ use crate::auth::random;
 
 /// Memory of one hash. 19 MiB with two passes is the leanest setting that the OWASP cheat sheet
 /// recommends for argon2id; a staging pod of 512 MiB affords a few of them at once.
-const MEMORY_KIB: u32 = 19 * 1024;
-const PASSES: u32 = 2;
+const COST: Cost = Cost { memory_kib: 19 * 1024, passes: 2 };
+/// The least that argon2 takes.
+const LEAST: Cost = Cost { memory_kib: 8, passes: 1 };
 const PARALLELISM: u32 = 1;
 /// Bytes of the hash itself.
 const OUTPUT_BYTES: usize = 32;
@@ -29,6 +30,13 @@ const MEMO_MAX: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many sign-ins at once")]
 pub struct Busy;
+
+/// What a hash costs whoever makes it, and so whoever guesses.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    memory_kib: u32,
+    passes: u32,
+}
 
 /// Makes and checks password hashes. Blocks: never called on an async thread.
 pub struct Passwords {
@@ -51,17 +59,23 @@ struct Queue {
 impl Default for Passwords {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self::new(cores.min(LANES_MAX))
+        Self::new(cores.min(LANES_MAX), COST)
     }
 }
 
 impl Passwords {
-    pub fn new(lanes: usize) -> Self {
-        let params = Params::new(MEMORY_KIB, PASSES, PARALLELISM, Some(OUTPUT_BYTES))
+    /// Hashes that cost next to nothing, for accounts that are gone with the process: tests sign in
+    /// all the time.
+    pub fn of_no_worth() -> Self {
+        Self::new(LANES_MAX, LEAST)
+    }
+
+    fn new(lanes: usize, cost: Cost) -> Self {
+        let params = Params::new(cost.memory_kib, cost.passes, PARALLELISM, Some(OUTPUT_BYTES))
             .expect("the constants are within argon2's limits");
         Self {
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
-            decoy: decoy(),
+            decoy: decoy(cost),
             lanes: lanes.max(1),
             queue: Mutex::default(),
             freed: Condvar::new(),
@@ -118,13 +132,14 @@ impl Drop for Lane<'_> {
     }
 }
 
-fn decoy() -> String {
+fn decoy(cost: Cost) -> String {
     let mut bytes = [0_u8; 16 + OUTPUT_BYTES];
     random::fill(&mut bytes);
     let (salt, output) = bytes.split_at(16);
     let encode = |bytes: &[u8]| STANDARD_NO_PAD.encode(bytes);
+    let Cost { memory_kib, passes } = cost;
     format!(
-        "$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={PARALLELISM}${}${}",
+        "$argon2id$v=19$m={memory_kib},t={passes},p={PARALLELISM}${}${}",
         encode(salt),
         encode(output)
     )
@@ -207,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_hash_verifies_its_password_and_no_other() {
-        let passwords = Passwords::new(2);
+        let passwords = Passwords::new(2, COST);
 
         let hash = passwords.hash("correct horse").unwrap();
 
@@ -218,8 +233,20 @@ mod tests {
     }
 
     #[test]
+    fn hash_of_no_worth_is_one_all_the_same() {
+        let passwords = Passwords::of_no_worth();
+
+        let hash = passwords.hash("correct horse").unwrap();
+
+        assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"));
+        assert_eq!(passwords.verify("correct horse", Some(&hash)), Ok(true));
+        assert_eq!(passwords.verify("correct horsf", Some(&hash)), Ok(false));
+        assert_eq!(passwords.verify("correct horse", None), Ok(false));
+    }
+
+    #[test]
     fn an_unknown_account_costs_what_a_known_one_costs() {
-        let passwords = Passwords::new(1);
+        let passwords = Passwords::new(1, COST);
         let hash = passwords.hash("x").unwrap();
         let cost = |stored: Option<&str>| {
             let before = begun(&passwords);
@@ -260,7 +287,7 @@ mod tests {
 
     #[test]
     fn lanes_bound_what_works_at_once_and_refuse_a_long_queue() {
-        let passwords = Passwords::new(1);
+        let passwords = Passwords::new(1, COST);
         let gate = std::sync::Barrier::new(2);
         std::thread::scope(|threads| {
             threads.spawn(|| {

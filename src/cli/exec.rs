@@ -124,7 +124,9 @@ impl Exec {
         let tls = serve::tls(config).map_err(not_started)?;
         let url = serve::url(address, tls.is_some());
         let door = Door::with_tls(listener, tls);
-        let app = App::open(serve::options(config)).map_err(|error| not_started(error.into()))?;
+        let mut options = serve::options(config);
+        options.keys.passwords_of_no_worth = true;
+        let app = App::open(options).map_err(|error| not_started(error.into()))?;
         schema::at_start(&app, config).map_err(not_started)?;
         if let Some(directory) = &self.seed {
             seed::fill(&app, directory).map_err(not_started)?;
