@@ -86,6 +86,23 @@ async fn a_new_password_takes_the_old_one_and_ends_all_tokens() {
 }
 
 #[tokio::test]
+async fn superusers_choose_the_token_key_of_a_new_account_and_nobody_else_does() {
+    let house = House::new();
+    let root = house.superuser().await;
+    let account = |email: &str| {
+        json!({"email": email, "password": PASSWORD, "passwordConfirm": PASSWORD,
+            "tokenKey": "k".repeat(45)})
+    };
+    let path = "/api/collections/users/records";
+    assert_eq!(root.post(path, account("ada@example.com")).await.status, 200);
+    let twice = root.post(path, account("bob@example.com")).await;
+    assert_eq!(codes(&twice), json!({"tokenKey": "validation_not_unique"}));
+    assert_eq!(house.guest().post(path, account("bob@example.com")).await.status, 200);
+    let found = root.get(&format!("{path}?filter=tokenKey~'kkkk'")).await;
+    assert_eq!(found.body["totalItems"], 1);
+}
+
+#[tokio::test]
 async fn superusers_change_accounts_and_every_such_change_ends_tokens() {
     let house = House::new();
     let root = house.superuser().await;

@@ -184,6 +184,11 @@ async fn the_auth_rule_decides_who_gets_in_and_its_change_ends_tokens() {
     set(Value::Null).await;
     assert_eq!(house.guest().post(SIGN_IN, details.clone()).await.status, 403);
 
+    // What was ended does not come back with the rule that was.
+    set(json!("")).await;
+    assert_eq!(ada.post(REFRESH, json!({})).await.status, 401);
+    assert_eq!(house.guest().post(SIGN_IN, details.clone()).await.status, 200);
+
     let off = json!({"authRule": "", "passwordAuth": {"enabled": false}});
     assert_eq!(root.patch("/api/collections/users", off).await.status, 200);
     assert_eq!(house.guest().post(SIGN_IN, details).await.status, 403);

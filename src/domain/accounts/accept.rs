@@ -180,9 +180,9 @@ impl Account<'_> {
     /// The key that an account's tokens hang on: only a superuser chooses it, to revoke them.
     fn token_key(&self, renew: bool) -> String {
         let new = || random::text(random::MIXED, TOKEN_KEY_LENGTH);
-        let Some(old) = self.change.old else { return new() };
         let chosen = self.sent_text("tokenKey");
-        let before = old.text_of("tokenKey").into_owned();
+        let old = self.change.old.map(|old| old.text_of("tokenKey").into_owned());
+        let before = old.unwrap_or_default();
         if self.change.scope.request.caller.is_superuser()
             && chosen.len() >= TOKEN_KEY_MIN
             && chosen != before

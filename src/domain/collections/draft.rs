@@ -315,9 +315,14 @@ fn auth_options(old: &AuthOptions, definition: &Definition) -> Result<AuthOption
         (&mut options.verification_token, &old.verification_token),
         (&mut options.file_token, &old.file_token),
     ];
+    // What a rule revoked must not come back with the rule before it.
+    let is_revoked = options.auth_rule != old.auth_rule;
     for (token, before) in tokens {
-        if token.secret.is_empty() {
+        if token.secret.is_empty() && !is_revoked {
             token.secret.clone_from(&before.secret);
+        }
+        if is_revoked && token.secret == before.secret {
+            token.secret.clear();
         }
         if token.secret.is_empty() {
             token.secret = pattern::generate("[a-zA-Z0-9]{50}").expect("a pattern of the subset");
