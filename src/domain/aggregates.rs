@@ -10,7 +10,7 @@ use crate::store::Read;
 use crate::store::codec::Datum;
 
 /// Most paths that groups are made of, and most measures of each.
-const PATH_LIMIT: usize = 4;
+const PATH_LIMIT: usize = 16;
 
 /// What was asked for, in the words of the request.
 #[derive(Debug, Default, Clone)]

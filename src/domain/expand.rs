@@ -49,8 +49,8 @@ impl Expand {
     ) -> Self {
         let mut expand = Self::default();
         for path in text.split(',') {
-            let names = path.split('.').map(str::trim).filter(|name| !name.is_empty());
-            let names: Vec<_> = names.take(DEPTH_MAX).collect();
+            // An empty name is the name of nothing.
+            let names: Vec<_> = path.split('.').map(str::trim).take(DEPTH_MAX).collect();
             let mut steps = Vec::with_capacity(names.len());
             let mut from = collection.clone();
             for name in &names {

@@ -233,4 +233,9 @@ impl Collection {
     pub fn is_auth(&self) -> bool {
         self.kind == CollectionKind::Auth
     }
+
+    /// Whether what a field holds is told to nobody, whoever asks.
+    pub fn is_secret(&self, field: &Field) -> bool {
+        matches!(field.kind, Kind::Password(_)) || (self.is_auth() && field.name == "tokenKey")
+    }
 }

@@ -12,7 +12,7 @@ use crate::query::gathering::Gathering;
 use crate::query::plan::Walk;
 use crate::query::rows;
 use crate::query::search::Search;
-use crate::query::tree::{SortKey, Tree, chain};
+use crate::query::tree::{SortKey, Tree, Value, chain};
 use crate::query::{Aggregate, Error, Groups, Measure, Result, Scope, Summary};
 use crate::store::Order;
 use crate::store::codec::Datum;
@@ -28,16 +28,16 @@ pub fn aggregate(scope: &Scope, collection: &Arc<Collection>, asked: &Aggregate)
     let sort = paths.join(",");
     let texts = Texts { rule: asked.rule.as_deref(), filter: &asked.filter, sort: &sort };
     let tree = bind::query(scope.schema, scope.request, collection, texts)?;
-    single(&tree, &paths)?;
+    check(&tree, &paths)?;
     let spent = scope.request.spending();
     let tree = fold::folded(&mut Evaluator::new(scope, &tree, &spent), &tree)?;
     let search = Search::new(scope, &tree, &spent);
-    let advise = |error| search.advise(error, &asked.filter);
+    let advise = |error| search.advise(error, &asked.filter, &[]);
     let found = match counted(&search, asked).map_err(advise)? {
         Some(found) => found,
         None => gathered(&search, asked).map_err(advise)?,
     };
-    let mut plan = search.plan(found.index, found.groups.len());
+    let mut plan = search.plan(found.index, found.groups.len(), &[]);
     plan.columns = found.columns;
     let is_bool = |key: &SortKey| {
         tree.field_of(&key.value).is_some_and(|field| matches!(field.kind, Kind::Bool))
@@ -53,9 +53,17 @@ struct Found {
     columns: bool,
 }
 
-/// One record has one value of each: which group would several belong to?
-fn single(tree: &Tree, paths: &[&str]) -> Result<()> {
+/// One record has one value of each: which group would several belong to? And what nobody is told of
+/// a record is no number about it either.
+fn check(tree: &Tree, paths: &[&str]) -> Result<()> {
     for (key, path) in tree.sort.iter().zip(paths) {
+        let mut value = &key.value;
+        while let Value::Lower(inner) = value {
+            value = inner;
+        }
+        if tree.place_of(value).is_some_and(|(of, field)| of.is_secret(field)) {
+            return Err(Error::Refused(format!("{path} is a secret")));
+        }
         let all = chain(&tree.slots, key.slots);
         if (1..tree.slots.len()).any(|slot| all >> slot & 1 == 1 && tree.slots[slot].many) {
             return Err(Error::Refused(format!("{path} has several values")));

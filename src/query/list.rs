@@ -29,8 +29,8 @@ pub fn list(scope: &Scope, collection: &Arc<Collection>, list: &List) -> Result<
     let tree = fold::folded(&mut Evaluator::new(scope, &tree, &spent), &tree)?;
     let search = Search::new(scope, &tree, &spent);
     let asked = Asked { search: &search, list, after: after(&search, list)? };
-    let found = asked.answer().map_err(|error| search.advise(error, &list.filter))?;
-    let mut plan = search.plan(found.index, found.records.len());
+    let found = asked.answer().map_err(|error| search.advise(error, &list.filter, &tree.sort))?;
+    let mut plan = search.plan(found.index, found.records.len(), &tree.sort);
     plan.columns = found.columns;
     Ok(Page { records: found.records, total: list.total.then_some(found.total), plan })
 }

@@ -33,6 +33,7 @@ mod laws;
 mod lexer;
 mod list;
 mod macros;
+mod missing;
 #[cfg(test)]
 mod observed;
 pub mod parser;

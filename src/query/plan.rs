@@ -56,6 +56,10 @@ pub fn against_constant(test: &Test, slot: SlotId) -> Option<(usize, Op, &Datum<
     }
 }
 
+pub fn is_text(kind: &Kind) -> bool {
+    nature(kind) == Nature::Text
+}
+
 /// A constant that an equality with the field can be looked up by: what an entry would hold.
 pub fn key_of<'d>(kind: &Kind, datum: &'d Datum<'static>) -> Option<&'d Datum<'static>> {
     let fits = match (nature(kind), datum) {
@@ -314,27 +318,4 @@ fn entry_part(columns: &[IndexColumn], record: &Record) -> Vec<u8> {
         }
     }
     key
-}
-
-/// What the user could index to help these conjuncts, as the columns of an index; only fields that
-/// may be `named`.
-pub fn missing(
-    collection: &Collection,
-    conjuncts: &[&Node],
-    named: &dyn Fn(&str) -> bool,
-) -> Option<String> {
-    let may_name = named;
-    let named = |wanted: &[Op]| {
-        conjuncts.iter().find_map(|node| {
-            let Node::Test(test) = node else { return None };
-            let (field, op, datum) = against_constant(test, 0)?;
-            let field = &collection.fields[field];
-            let helps = wanted.contains(&op) && key_of(&field.kind, datum).is_some();
-            (helps && may_name(&field.name)).then(|| field.name.clone())
-        })
-    };
-    let equal = named(&[Op::Equal]);
-    let ranged = named(&[Op::Greater, Op::GreaterOrEqual, Op::Less, Op::LessOrEqual]);
-    let columns: Vec<String> = equal.into_iter().chain(ranged).collect();
-    (!columns.is_empty()).then(|| format!("{} ({})", collection.name, columns.join(", ")))
 }

@@ -8,10 +8,11 @@ use crate::query::best::Ties;
 use crate::query::budget::Spent;
 use crate::query::candidates::{Candidates, Few};
 use crate::query::evaluate::Evaluator;
+use crate::query::missing::Missing;
 use crate::query::parser;
 use crate::query::plan::{self, Course, Walk};
 use crate::query::rows;
-use crate::query::tree::{Node, Tree};
+use crate::query::tree::{Node, SortKey, Tree};
 use crate::query::{Error, Plan, Result, Scope};
 use crate::store::{Order, keys};
 
@@ -125,11 +126,13 @@ impl<'a> Search<'a> {
     }
 
     /// What was done, for those who ask.
-    pub fn plan(&self, index: Option<String>, returned: usize) -> Plan {
+    pub fn plan(&self, index: Option<String>, returned: usize, sort: &[SortKey]) -> Plan {
+        let sorts_only = self.conjuncts.is_empty();
+        let missing = Missing { tree: self.tree, named: &|_| true, sort, sorts_only };
         Plan {
             rows_visited: self.spent.rows(),
             rows_returned: returned as u64,
-            missing_index: self.missing().filter(|_| index.is_none()),
+            missing_index: missing.index(&self.conjuncts).filter(|_| index.is_none()),
             index,
             columns: false,
         }
@@ -137,19 +140,16 @@ impl<'a> Search<'a> {
 
     /// The error, with the index that would have helped with `filter`. Strangers are told of no
     /// other fields: what the rule looks at is none of their business.
-    pub fn advise(&self, error: Error, filter: &str) -> Error {
+    pub fn advise(&self, error: Error, filter: &str, sort: &[SortKey]) -> Error {
         let own = parser::parse(filter).ok().flatten();
         let named = |field: &str| own.as_ref().is_some_and(|expr| expr.names(field));
         match error {
             Error::TooExpensive { budget, .. } => {
-                let index = plan::missing(self.collection, &self.conjuncts, &named);
-                Error::TooExpensive { budget, index }
+                let missing =
+                    Missing { tree: self.tree, named: &named, sort, sorts_only: own.is_none() };
+                Error::TooExpensive { budget, index: missing.index(&self.conjuncts) }
             }
             other => other,
         }
-    }
-
-    fn missing(&self) -> Option<String> {
-        plan::missing(self.collection, &self.conjuncts, &|_| true)
     }
 }

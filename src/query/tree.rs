@@ -32,6 +32,11 @@ pub struct Tree {
 impl Tree {
     /// The field that a value is of, if it is a field as it stands.
     pub fn field_of(&self, value: &Value) -> Option<&Field> {
+        self.place_of(value).map(|(_, field)| field)
+    }
+
+    /// The field that a value is read from, and the collection that it is of.
+    pub fn place_of(&self, value: &Value) -> Option<(&Collection, &Field)> {
         let Value::Field(slot, position) = value else { return None };
         let collection = match &self.slots[*slot].join {
             Join::Root => &self.collection,
@@ -40,7 +45,7 @@ impl Tree {
             Join::Rows { collection } => collection,
             Join::Each { .. } | Join::Given(_) => return None,
         };
-        collection.fields.get(*position)
+        Some((collection, collection.fields.get(*position)?))
     }
 }
 

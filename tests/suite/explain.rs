@@ -137,12 +137,17 @@ async fn what_visits_too_many_rows_is_refused_and_told_what_would_help() {
 
     let refused = ada.get(&format!("{POSTS}?filter=title%3D't7'")).await;
     let unnamed = ada.get(&format!("{POSTS}?filter=title~'7'")).await;
+    let sorted = ada.get(&format!("{POSTS}?sort=-title")).await;
     let own = root.get(&format!("{POSTS}?filter=title%3D't7'")).await;
 
     assert_eq!((refused.status, &refused.body["code"]), (400, &json!("query_too_expensive")));
     assert_eq!(
         refused.body["message"],
         "the query would read more than 10 rows; an index on posts (title) would help"
+    );
+    assert_eq!(
+        sorted.body["message"],
+        "the query would read more than 10 rows; an index on posts (title DESC) would help"
     );
     // What the rule looks at is nobody's business.
     assert_eq!(unnamed.body["message"], "the query would read more than 10 rows");

@@ -57,10 +57,53 @@ async fn superusers_can_see_which_index_was_used() {
     assert!(indexed["rowsVisited"].as_u64().unwrap() <= 6, "{indexed}");
     assert_eq!(
         (&unindexed["index"], &unindexed["missingIndex"]),
-        (&Value::Null, &json!("orders (place)"))
+        (&Value::Null, &json!("orders (place, total)"))
     );
     assert!(by_creation["rowsVisited"].as_u64().unwrap() <= 6, "{by_creation}");
     assert_eq!(guests.header("holdall-plan"), "");
+}
+
+#[tokio::test]
+async fn index_that_would_help_is_named_for_orders_sides_and_beginnings_too() {
+    let house = House::new();
+    let root = orders(&house).await;
+    for (query, expected) in [
+        ("sort=-place", json!("orders (place DESC)")),
+        ("sort=place,-total", json!("orders (place, total DESC)")),
+        ("sort=id", Value::Null),
+        ("filter=place%3D'Ulm'&sort=-total", json!("orders (place, total DESC)")),
+        ("filter=place%3D'Ulm'%7C%7Ctotal%3D3", json!("orders (place)")),
+        ("filter=status%3D'open'%7C%7Ctotal%3E38", json!("orders (total)")),
+        ("filter=place~'Ul%25'", json!("orders (place COLLATE NOCASE)")),
+        ("filter=place~'Ul'%7C%7Ctotal%3D3", Value::Null),
+        ("filter=place~'Ul'&sort=total", Value::Null),
+    ] {
+        assert_eq!(plan(&root, query).await["missingIndex"], expected, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn no_number_is_made_of_secrets() {
+    let house = House::new();
+    let root = house.superuser().await;
+    let notes = json!({"name": "notes", "type": "base", "fields": [
+        {"name": "lock", "type": "password"},
+        {"name": "by", "type": "relation", "collectionId": "_pb_users_auth_"}]});
+    assert_eq!(root.post("/api/collections", notes).await.status, 200);
+    for path in [
+        "users/aggregate?group=tokenKey",
+        "users/aggregate?select=min(password)",
+        "_superusers/aggregate?group=email,password",
+        "notes/aggregate?group=lock",
+        "notes/aggregate?select=max(by.tokenKey)",
+        "notes/aggregate?select=count,min(by.password)",
+    ] {
+        let refused = root.get(&format!("/api/collections/{path}")).await;
+        assert_eq!(refused.status, 400, "{path}");
+        let message = refused.body["message"].as_str().unwrap();
+        assert!(message.ends_with("is a secret"), "{path}: {message}");
+    }
+    assert_eq!(root.get("/api/collections/users/aggregate?group=email").await.status, 200);
 }
 
 #[tokio::test]
@@ -140,6 +183,8 @@ async fn figures_are_of_what_the_caller_may_list() {
     ] {
         assert_eq!(guest.get(&format!("{AGGREGATE}?{refused}")).await.status, 400, "{refused}");
     }
+    let five = "select=count,sum(total),min(total),max(total),avg(total)";
+    assert_eq!(guest.get(&format!("{AGGREGATE}?{five}")).await.status, 200);
     assert_eq!(guest.get("/api/collections/nothing/aggregate").await.status, 404);
     assert_eq!(guest.get("/api/collections/_superusers/aggregate").await.status, 403);
 }

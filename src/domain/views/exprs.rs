@@ -5,7 +5,6 @@ use sqlparser::ast::{
     UnaryOperator, Value as Literal,
 };
 
-use crate::domain::fields::Kind;
 use crate::domain::schema::CollectionKind;
 use crate::domain::views::functions;
 use crate::domain::views::parse::{Answer, Reader, refuse};
@@ -256,11 +255,7 @@ fn find(
             }
             Rows::Collection(collection) => {
                 let field = collection.fields.iter().position(|field| same(&field.name));
-                let secret = field.is_some_and(|field| {
-                    let token = collection.is_auth() && name.value.eq_ignore_ascii_case("tokenKey");
-                    token || matches!(collection.fields[field].kind, Kind::Password(_))
-                });
-                if secret {
+                if field.is_some_and(|field| collection.is_secret(&collection.fields[field])) {
                     return Err(format!("{:?} is a secret", name.value));
                 }
                 field
