@@ -148,7 +148,9 @@ fn same_name(one: &Index, other: &Index) -> bool {
 /// The index of one statement; rewritten where it names another table, or a field that was renamed.
 fn stated(new: &Collection, old: Option<&Collection>, text: String) -> Result<Index, String> {
     let mut parsed = statement::parse(&text)?;
-    let mut rewritten = !parsed.table.eq_ignore_ascii_case(&new.name);
+    // However the table was written: after a new name, only the new one is right.
+    let is_renamed = old.is_some_and(|old| old.name != new.name) && parsed.table != new.name;
+    let mut rewritten = is_renamed || !parsed.table.eq_ignore_ascii_case(&new.name);
     parsed.table.clone_from(&new.name);
     for column in &mut parsed.columns {
         let known =
@@ -196,7 +198,8 @@ pub fn apply(
     let kept = before.collections();
     let kept = kept.filter(|old| !changed.contains(&old.number) && !gone.contains(&old.number));
     let new = changes.iter().map(|change| &change.new);
-    let all: Vec<_> = kept.chain(new).cloned().collect();
+    let mut all: Vec<_> = kept.chain(new).cloned().collect();
+    rename_in_views(&before, &mut all, &changed);
     let after = Arc::new(Schema::of(all.iter().cloned()));
     for change in &changes {
         let mut problems = change.problems.clone();
@@ -229,7 +232,19 @@ pub fn apply(
     Ok(written)
 }
 
-/// Views over what changed, where their fields change with it. One that could not be read any
+/// Gives other views the new names of what changed.
+fn rename_in_views(before: &Schema, all: &mut [Arc<Collection>], changed: &HashSet<u32>) {
+    let after = Schema::of(all.iter().cloned());
+    for view in all.iter_mut().filter(|view| !changed.contains(&view.number)) {
+        let query = view.view_query.as_deref();
+        if let Some(query) = query.and_then(|query| views::renamed(before, &after, query)) {
+            let renamed = Collection { view_query: Some(query), ..Collection::clone(view) };
+            *view = Arc::new(renamed);
+        }
+    }
+}
+
+/// Views over what changed, where their text or their fields change with it. One that could not be read any
 /// more forbids the change.
 fn followers(
     before: &Schema,
@@ -240,15 +255,16 @@ fn followers(
     let mut followers = Vec::new();
     for view in all.iter().filter(|view| !changed.contains(&view.number)) {
         let Some(query) = &view.view_query else { continue };
+        let known = before.by_number(view.number).and_then(|known| known.view_query.as_ref());
         match views::fields(after, view, query) {
-            Ok(fields) if fields != view.fields => {
+            Ok(fields) if fields != view.fields || known != Some(query) => {
                 let layouts = vec![Layout::of(view.kind, &fields)];
                 let shaped = Default::default();
                 followers.push(Collection { fields, layouts, shaped, ..Collection::clone(view) });
             }
             Ok(_) => {}
             // It was broken already: not this change's fault.
-            Err(_) if views::fields(before, view, query).is_err() => {}
+            Err(_) if known.is_none_or(|known| views::fields(before, view, known).is_err()) => {}
             Err(why) => {
                 return Err(Error::Bad(format!("the view {} depends on this: {why}", view.name)));
             }

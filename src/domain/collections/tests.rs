@@ -186,6 +186,8 @@ fn a_renamed_field_keeps_its_data_and_a_dropped_one_loses_it() {
     assert_eq!(record.value(changed.field("n").unwrap().0), json!(0));
     assert!(changed.field("b").is_none());
     assert_eq!(changed.to_json()["indexes"], json!(["CREATE INDEX `c_a` ON `d` (`z`)"]));
+    let louder = update(&store, "d", json!({"name": "D"})).unwrap();
+    assert_eq!(louder.to_json()["indexes"], json!(["CREATE INDEX `c_a` ON `D` (`z`)"]));
 
     update(&store, "d", json!({"fields": [{"name": "b", "type": "text"}], "indexes": []})).unwrap();
     assert_eq!(stored(&store, "d", "r1").text_of("b"), "");

@@ -21,12 +21,12 @@ pub fn problem(value: &Value) -> Option<Problem> {
     let beyond = |name, limit: f64| {
         value.get(name).and_then(Value::as_f64).is_some_and(|degrees| degrees.abs() > limit)
     };
-    if beyond("lon", 180.0) {
-        let message = "The longitude must be between -180 and 180.";
-        return Some(Problem::new("validation_invalid_longitude", message));
+    if beyond("lat", 90.0) {
+        let message = "The latitude must be between -90 and 90.";
+        return Some(Problem::new("validation_invalid_latitude", message));
     }
-    let message = "The latitude must be between -90 and 90.";
-    beyond("lat", 90.0).then(|| Problem::new("validation_invalid_latitude", message))
+    let message = "The longitude must be between -180 and 180.";
+    beyond("lon", 180.0).then(|| Problem::new("validation_invalid_longitude", message))
 }
 
 pub fn is_blank(value: &Value) -> bool {
@@ -56,5 +56,6 @@ mod tests {
         assert_eq!(code(json!({"lon": 180, "lat": 90})), None);
         assert_eq!(code(json!({"lon": 181, "lat": 0})), Some("validation_invalid_longitude"));
         assert_eq!(code(json!({"lon": 0, "lat": -91})), Some("validation_invalid_latitude"));
+        assert_eq!(code(json!({"lon": 181, "lat": 91})), Some("validation_invalid_latitude"));
     }
 }

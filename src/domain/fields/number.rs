@@ -45,7 +45,9 @@ pub fn problem(options: &NumberOptions, value: &Value) -> Option<Problem> {
     if number == 0.0 {
         return None;
     }
-    if options.only_int && number.fract() != 0.0 {
+    // Beyond those, a whole number is none of a program's.
+    let is_int = number.fract() == 0.0 && number >= i64::MIN as f64 && number < i64::MAX as f64;
+    if options.only_int && !is_int {
         return Some(Problem::new("validation_only_int_constraint", "Must be a whole number."));
     }
     if let Some(min) = options.min
@@ -98,6 +100,7 @@ mod tests {
         assert_eq!(code(json!(-1)), Some("validation_min_number_constraint"));
         assert_eq!(code(json!(11)), Some("validation_max_number_constraint"));
         assert_eq!(code(json!(1.5)), Some("validation_only_int_constraint"));
+        assert_eq!(code(json!(1e21)), Some("validation_only_int_constraint"));
         assert_eq!(code(json!("NaN")), Some("validation_not_a_number"));
     }
 }

@@ -5,8 +5,8 @@ use crate::domain::indexes::statement::{Reader, Token, tokens};
 /// Deepest nesting of parentheses.
 const DEPTH_LIMIT: usize = 16;
 
-/// Comparisons of a column with a literal, `IS [NOT] NULL`, `AND`, `OR`, parentheses; the rest is
-/// refused.
+/// Comparisons of a column with a literal, `[NOT] IN`, `IS [NOT] NULL`, `AND`, `OR`, parentheses; the
+/// rest is refused.
 pub fn to_filter(sql: &str) -> Result<String, String> {
     let tokens = tokens(sql)?;
     let mut reader = Reader::new(sql, &tokens);
@@ -53,6 +53,13 @@ fn term(reader: &mut Reader, depth: usize) -> Result<String, String> {
         // Only json values can be null; of all others, clients that write this mean "blank".
         return Ok(format!("{column} {} null", if not { "!=" } else { "=" }));
     }
+    let not = reader.take_word("NOT");
+    if reader.take_word("IN") {
+        return among(reader, column, not);
+    }
+    if not {
+        return Err(reader.expected("IN"));
+    }
     let operator = match reader.peek() {
         Some(Token::Sign("=" | "==")) => "=",
         Some(Token::Sign("!=" | "<>")) => "!=",
@@ -60,6 +67,25 @@ fn term(reader: &mut Reader, depth: usize) -> Result<String, String> {
         _ => return Err(reader.expected("a comparison")),
     };
     reader.take();
+    Ok(format!("{column} {operator} {}", literal(reader)?))
+}
+
+/// A column that is, or is not, one of several literals.
+fn among(reader: &mut Reader, column: &str, not: bool) -> Result<String, String> {
+    let (operator, between) = if not { ("!=", " && ") } else { ("=", " || ") };
+    reader.sign("(")?;
+    let mut terms = Vec::new();
+    loop {
+        terms.push(format!("{column} {operator} {}", literal(reader)?));
+        if !reader.take_sign(",") {
+            break;
+        }
+    }
+    reader.sign(")")?;
+    Ok(format!("({})", terms.join(between)))
+}
+
+fn literal(reader: &mut Reader) -> Result<String, String> {
     let minus = if reader.take_sign("-") { "-" } else { "" };
     let literal = match reader.peek() {
         Some(Token::Number(number)) if number.parse::<f64>().is_ok() && !number.ends_with('.') => {
@@ -75,7 +101,7 @@ fn term(reader: &mut Reader, depth: usize) -> Result<String, String> {
         _ => return Err(reader.expected("a literal")),
     };
     reader.take();
-    Ok(format!("{column} {operator} {literal}"))
+    Ok(literal)
 }
 
 /// A text as the filter language writes it.
@@ -129,6 +155,8 @@ mod tests {
             ("a <> 'it''s' AND b >= -1.5", "a != 'it\\'s' && b >= -1.5"),
             ("(a = 1 OR b == 2) and c IS NOT NULL", "(a = 1 || b = 2) && c != null"),
             ("done = TRUE", "done = true"),
+            ("a IN ('x', 'y') AND b = 1", "(a = 'x' || a = 'y') && b = 1"),
+            ("a not in (1, -2)", "(a != 1 && a != -2)"),
         ] {
             assert_eq!(to_filter(sql).as_deref(), Ok(filter));
         }
@@ -149,6 +177,9 @@ mod tests {
             "",
             "a",
             "a LIKE 'x'",
+            "a IN ()",
+            "a IN (b)",
+            "a NOT = 1",
             "lower(a) = 'x'",
             "a = b",
             "1 = 1",

@@ -164,7 +164,8 @@ impl Statement {
         if self.condition.is_empty() {
             return Ok(None);
         }
-        condition::to_filter(&self.condition).map(Some)
+        let filter = condition::to_filter(&self.condition);
+        filter.map(Some).map_err(|why| format!("{why} behind WHERE"))
     }
 }
 

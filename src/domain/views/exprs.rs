@@ -9,6 +9,7 @@ use crate::domain::schema::CollectionKind;
 use crate::domain::views::functions;
 use crate::domain::views::parse::{Answer, Reader, refuse};
 use crate::domain::views::plan::{Expr, Operator, Rows, Select, Source, Type};
+use crate::domain::views::renames::{Meaning, Mention};
 use crate::domain::views::shapes::cast_type;
 use crate::domain::views::value::{Affinity, Value};
 
@@ -203,6 +204,17 @@ impl Reader<'_> {
         Expr::Binary(operator, left.into(), right.into())
     }
 
+    /// Remembers what a name stands for, and what the name before its point does.
+    fn mention(&self, of: &Source, source: Option<&Ident>, name: &Ident, field: usize) {
+        let Rows::Collection(collection) = &of.rows else { return };
+        let mut mentions = self.mentions.borrow_mut();
+        if let Some(source) = source.filter(|_| !of.is_aliased) {
+            mentions.push(Mention::of(source, Meaning::Collection(collection.number)));
+        }
+        let slot = collection.fields[field].slot;
+        mentions.push(Mention::of(name, Meaning::Field(collection.number, slot)));
+    }
+
     fn affinity(&self, expr: &Expr) -> Affinity {
         affinity(expr, &self.scopes)
     }
@@ -212,10 +224,11 @@ impl Reader<'_> {
     fn field(&mut self, source: Option<&Ident>, name: &Ident) -> Answer<Expr> {
         for up in 0..self.scopes.len() {
             let at = self.scopes.len() - 1 - up;
-            if let Some((source, field)) = find(&self.scopes[at].sources, source, name)? {
+            if let Some((of, field)) = find(&self.scopes[at].sources, source, name)? {
+                self.mention(&self.scopes[at].sources[of], source, name, field);
                 // Whoever stands between the two is answered anew for each row as well.
                 self.scopes[at + 1..].iter_mut().for_each(|inner| inner.correlated = true);
-                return Ok(Expr::Field { up, source, field });
+                return Ok(Expr::Field { up, source: of, field });
             }
             let same = |column: &&crate::domain::views::plan::Column| {
                 column.name.eq_ignore_ascii_case(&name.value)

@@ -24,6 +24,7 @@ mod members;
 mod overlay;
 mod parse;
 mod plan;
+mod renames;
 mod run;
 mod sets;
 mod shapes;
@@ -35,6 +36,7 @@ mod windows;
 use plan::{Expr, Rows, Select, Shape, Type};
 
 pub use overlay::Overlay;
+pub use renames::renamed;
 
 /// Deepest view over views over views.
 const DEPTH_LIMIT: usize = 4;
@@ -44,9 +46,7 @@ const COLUMN_LIMIT: usize = 100;
 /// The fields of the view that `query` makes; or why it makes none.
 pub fn fields(schema: &Schema, view: &Collection, query: &str) -> Result<Vec<Field>, String> {
     let select = parse::parse(schema, query)?;
-    if !shallow(schema, view, &select, DEPTH_LIMIT) {
-        return Err("views lie too deep over one another, or over themselves".to_owned());
-    }
+    check_depth(schema, view, &select, DEPTH_LIMIT)?;
     if !select.columns.iter().any(|column| column.name == "id") {
         return Err("the query must have a column named id".to_owned());
     }
@@ -67,17 +67,27 @@ pub fn fields(schema: &Schema, view: &Collection, query: &str) -> Result<Vec<Fie
     Ok(list)
 }
 
-fn shallow(schema: &Schema, view: &Collection, select: &Select, depth: usize) -> bool {
-    let mut shallow_so_far = true;
+fn check_depth(
+    schema: &Schema,
+    view: &Collection,
+    select: &Select,
+    depth: usize,
+) -> Result<(), String> {
+    let mut checked = Ok(());
     select.each_collection(&mut |collection| {
-        let Some(query) = &collection.view_query else { return };
-        shallow_so_far = shallow_so_far
-            && depth > 0
-            && collection.id != view.id
-            && parse::parse(schema, query)
-                .is_ok_and(|inner| shallow(schema, view, &inner, depth - 1));
+        let Some(query) = collection.view_query.as_ref().filter(|_| checked.is_ok()) else {
+            return;
+        };
+        if depth == 0 || collection.id == view.id {
+            let words = "views lie too deep over one another, or over themselves";
+            checked = Err(words.to_owned());
+            return;
+        }
+        let inner = parse::parse(schema, query);
+        let inner = inner.map_err(|why| format!("the view {}: {why}", collection.name));
+        checked = inner.and_then(|inner| check_depth(schema, view, &inner, depth - 1));
     });
-    shallow_so_far
+    checked
 }
 
 fn field(select: &Select, column: &plan::Column, at: usize) -> Field {

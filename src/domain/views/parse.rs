@@ -1,12 +1,12 @@
 //! SELECT statements: parsed by a SQL parser, taken over into a plan; what is not understood is
 //! refused with its place.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use sqlparser::ast::{
-    Distinct, Expr as Sql, GroupByExpr, JoinConstraint, JoinOperator, LimitClause, OrderByExpr,
-    OrderByKind, OrderBySort, Query, Select as SqlSelect, SelectItem, SetExpr, Spanned,
-    TableFactor, UnaryOperator, Value as Literal,
+    Distinct, Expr as Sql, GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause,
+    OrderByExpr, OrderByKind, OrderBySort, Query, Select as SqlSelect, SelectItem, SetExpr,
+    Spanned, TableFactor, UnaryOperator, Value as Literal,
 };
 use sqlparser::dialect::SQLiteDialect;
 use sqlparser::parser::Parser;
@@ -14,6 +14,7 @@ use sqlparser::tokenizer::Token;
 
 use crate::domain::schema::Schema;
 use crate::domain::views::plan::{Column, Expr, Key, Rows, Select, Source};
+use crate::domain::views::renames::{Meaning, Mention};
 use crate::domain::views::shapes;
 
 /// Longest statement, deepest nesting, most tables of a query, most queries in each other.
@@ -28,6 +29,19 @@ pub type Answer<T> = Result<T, String>;
 
 /// The plan of `query` over the collections of `schema`.
 pub fn parse(schema: &Schema, query: &str) -> Answer<Select> {
+    read(schema, query).map(|(select, _)| select)
+}
+
+/// The names in `query` that stand for something of `schema`, in their order.
+pub fn mentions(schema: &Schema, query: &str) -> Answer<Vec<Mention>> {
+    let mut mentions = read(schema, query)?.1;
+    // What has a name in `WITH` was read as often as it is used.
+    mentions.sort_by_key(Mention::start);
+    mentions.dedup_by_key(|mention| mention.start());
+    Ok(mentions)
+}
+
+fn read(schema: &Schema, query: &str) -> Answer<(Select, Vec<Mention>)> {
     if query.len() > LENGTH_LIMIT {
         return Err(format!("the query is longer than {LENGTH_LIMIT} characters"));
     }
@@ -39,8 +53,17 @@ pub fn parse(schema: &Schema, query: &str) -> Answer<Select> {
     if parser.peek_token_ref().token != Token::EOF {
         return Err("there must be one SELECT".to_owned());
     }
-    let queries = Cell::new(0);
-    Reader { schema, queries: &queries, named: &[], scopes: Vec::new(), depth: 0 }.query(&query)
+    let (queries, mentions) = (Cell::new(0), RefCell::default());
+    let mut reader = Reader {
+        schema,
+        queries: &queries,
+        mentions: &mentions,
+        named: &[],
+        scopes: Vec::new(),
+        depth: 0,
+    };
+    let select = reader.query(&query)?;
+    Ok((select, mentions.into_inner()))
 }
 
 /// Reads a query with what is in it.
@@ -48,6 +71,8 @@ pub struct Reader<'a> {
     pub schema: &'a Schema,
     /// How many queries were read so far: each name of one reads it again.
     pub queries: &'a Cell<usize>,
+    /// The names that were understood so far.
+    pub mentions: &'a RefCell<Vec<Mention>>,
     /// What `WITH` gives names to.
     pub named: &'a [(&'a str, &'a Query)],
     /// The query that is being read, last, and those around it.
@@ -91,6 +116,7 @@ impl Reader<'_> {
         let mut inner = Reader {
             schema: self.schema,
             queries: self.queries,
+            mentions: self.mentions,
             named: &named,
             scopes,
             depth: self.depth,
@@ -209,7 +235,16 @@ impl Reader<'_> {
             SelectItem::UnnamedExpr(sql) => return refuse("an expression without a name", sql),
             _ => return refuse("*", body),
         };
-        Ok(Column { name, expr: self.expr(sql)?, shape: shapes::shape(sql) })
+        let expr = self.expr(sql)?;
+        let shown = match item {
+            SelectItem::UnnamedExpr(Sql::Identifier(name)) => Some(name),
+            SelectItem::UnnamedExpr(Sql::CompoundIdentifier(path)) => path.last(),
+            _ => None,
+        };
+        if let Some(shown) = shown {
+            self.mentions.borrow_mut().iter_mut().for_each(|mention| mention.shows(shown));
+        }
+        Ok(Column { name, expr, shape: shapes::shape(sql) })
     }
 
     fn from(&mut self, body: &SqlSelect) -> Answer<()> {
@@ -240,7 +275,7 @@ impl Reader<'_> {
             TableFactor::Table { name, alias, args: None, with_ordinality: false, .. } => {
                 let parts: Vec<_> = name.0.iter().map(|part| part.as_ident()).collect();
                 let [Some(part)] = &parts[..] else { return refuse("this name", name) };
-                (self.called(&part.value)?, alias, Some(part.value.clone()))
+                (self.called(part)?, alias, Some(part.value.clone()))
             }
             TableFactor::Derived { lateral: false, subquery, alias, sample: None } => {
                 (self.apart(subquery, self.named)?, alias, None)
@@ -259,7 +294,8 @@ impl Reader<'_> {
         if sources.len() >= SOURCE_LIMIT {
             return Err(format!("more than {SOURCE_LIMIT} tables"));
         }
-        sources.push(Source { name, rows, on: None, optional });
+        let is_aliased = alias.is_some();
+        sources.push(Source { name, is_aliased, rows, on: None, optional });
         if let Some(on) = on {
             let on = self.plain(on)?;
             self.scope().sources.last_mut().expect("pushed above").on = Some(on);
@@ -268,14 +304,19 @@ impl Reader<'_> {
     }
 
     /// What `WITH` calls so, or the collection of that name.
-    fn called(&self, name: &str) -> Answer<Rows> {
+    fn called(&self, part: &Ident) -> Answer<Rows> {
+        let name = &part.value[..];
         let same = |(other, _): &(&str, &Query)| other.eq_ignore_ascii_case(name);
         if let Some(at) = self.named.iter().rposition(same) {
             // It knows only the names before its own.
             return self.apart(self.named[at].1, &self.named[..at]);
         }
         match self.schema.by_name(name) {
-            Some(collection) => Ok(Rows::Collection(collection.clone())),
+            Some(collection) => {
+                let meaning = Meaning::Collection(collection.number);
+                self.mentions.borrow_mut().push(Mention::of(part, meaning));
+                Ok(Rows::Collection(collection.clone()))
+            }
             None => Err(format!("there is no collection {name:?}")),
         }
     }
@@ -285,6 +326,7 @@ impl Reader<'_> {
         let mut reader = Reader {
             schema: self.schema,
             queries: self.queries,
+            mentions: self.mentions,
             named,
             scopes: Vec::new(),
             depth: self.depth,

@@ -57,6 +57,8 @@ impl Select {
 #[derive(Debug, Clone)]
 pub struct Source {
     pub name: String,
+    /// The name is one that the query gives it.
+    pub is_aliased: bool,
     pub rows: Rows,
     /// What rows of the sources before must satisfy with one of this; `None`: all go with all.
     pub on: Option<Expr>,

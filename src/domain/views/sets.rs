@@ -21,8 +21,13 @@ impl Reader<'_> {
         };
         self.scope().columns = first.columns.iter().enumerate().map(column).collect();
         let rows = Rows::Union(parts);
-        self.scope().sources =
-            vec![Source { name: String::new(), rows, on: None, optional: false }];
+        self.scope().sources = vec![Source {
+            name: String::new(),
+            is_aliased: false,
+            rows,
+            on: None,
+            optional: false,
+        }];
         Ok(())
     }
 
@@ -37,8 +42,7 @@ impl Reader<'_> {
             SetExpr::Select(body) => {
                 // Each part is read by itself: it sees nothing of the queries around.
                 let scopes = vec![Select::default()];
-                let (schema, queries, named) = (self.schema, self.queries, self.named);
-                let mut reader = Reader { schema, queries, named, scopes, depth: self.depth };
+                let mut reader = Reader { scopes, ..*self };
                 reader.body(body)?;
                 parts.push((reader.scopes.pop().unwrap_or_default(), distinct));
                 Ok(())

@@ -16,14 +16,14 @@ fn request() -> Request {
     Request { caller: Caller::Operator("cli:0".to_owned()), ..Request::default() }
 }
 
-fn create(store: &Store, definition: Value) -> Result<(), Error> {
+pub(super) fn create(store: &Store, definition: Value) -> Result<(), Error> {
     let definition = definition.as_object().unwrap().clone();
     let made = store.write(move |tx| collections::define(tx, &definition, 0));
     made.map(|_| ())
 }
 
 /// Posts of two people, and a view over them.
-fn world(query: &str) -> Store {
+pub(super) fn world(query: &str) -> Store {
     let store = Store::memory(Arc::new(Derive));
     create(
         &store,
@@ -48,7 +48,7 @@ fn world(query: &str) -> Store {
     store
 }
 
-fn shown(store: &Store, filter: &str, columns: &[&str]) -> Vec<Value> {
+pub(super) fn shown(store: &Store, filter: &str, columns: &[&str]) -> Vec<Value> {
     let listing = Listing { filter: filter.to_owned(), ..Listing::default() };
     let page = records::list(&store.snapshot(), &request(), "v", &listing).unwrap();
     assert_eq!(page.total, Some(page.records.len() as u64));

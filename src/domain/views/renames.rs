@@ -1,0 +1,193 @@
+//! Views go on working when what they look at has another name: their text is written anew.
+
+use sqlparser::ast::Ident;
+use sqlparser::tokenizer::{Location, Span};
+
+use crate::domain::schema::Schema;
+use crate::domain::views::parse;
+
+/// A name in a query, and what it stands for.
+#[derive(Debug, Clone, Copy)]
+pub struct Mention {
+    span: Span,
+    quote: Option<char>,
+    meaning: Meaning,
+    /// The column that shows it has its name, too: that one stays as it was.
+    is_shown: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// The number of a collection.
+    Collection(u32),
+    /// That number, and the slot of a field.
+    Field(u32, u32),
+}
+
+impl Mention {
+    pub fn of(name: &Ident, meaning: Meaning) -> Self {
+        Self { span: name.span, quote: name.quote_style, meaning, is_shown: false }
+    }
+
+    /// Whether this is the mention of `name`, which gives its name to a column as well.
+    pub fn shows(&mut self, name: &Ident) {
+        self.is_shown |= self.span == name.span;
+    }
+
+    pub fn start(&self) -> (u64, u64) {
+        (self.span.start.line, self.span.start.column)
+    }
+
+    fn written(&self, name: &str, before: &str) -> String {
+        let quoted = match self.quote {
+            Some('[') => format!("[{name}]"),
+            Some(quote) => format!("{quote}{name}{quote}"),
+            None => name.to_owned(),
+        };
+        if self.is_shown { format!("{quoted} AS {before}") } else { quoted }
+    }
+}
+
+/// The query with the names that are right in `after`; `None` if it stays as it is, or cannot be said
+/// with those.
+pub fn renamed(before: &Schema, after: &Schema, query: &str) -> Option<String> {
+    let mentions = parse::mentions(before, query).ok()?;
+    let mut text = String::with_capacity(query.len());
+    let mut rest = 0;
+    for mention in &mentions {
+        let (old, new) = (name(before, mention.meaning)?, name(after, mention.meaning)?);
+        let (from, until) = (place(query, mention.span.start)?, place(query, mention.span.end)?);
+        if old == new {
+            continue;
+        }
+        text.push_str(query.get(rest..from)?);
+        text.push_str(&mention.written(&new, &old));
+        rest = until;
+    }
+    text.push_str(query.get(rest..)?);
+    let meanings = |mentions: &[Mention]| -> Vec<Meaning> {
+        mentions.iter().map(|mention| mention.meaning).collect()
+    };
+    // A new name may be that of something else in the query.
+    let is_same =
+        parse::mentions(after, &text).is_ok_and(|found| meanings(&found) == meanings(&mentions));
+    (is_same && text != query).then_some(text)
+}
+
+fn name(schema: &Schema, meaning: Meaning) -> Option<String> {
+    match meaning {
+        Meaning::Collection(number) => Some(schema.by_number(number)?.name.clone()),
+        Meaning::Field(number, slot) => {
+            let fields = &schema.by_number(number)?.fields;
+            Some(fields.iter().find(|field| field.slot == slot)?.name.clone())
+        }
+    }
+}
+
+/// Where in `text` a line and a column are, both counted from 1.
+fn place(text: &str, at: Location) -> Option<usize> {
+    let line = usize::try_from(at.line.checked_sub(1)?).ok()?;
+    let column = usize::try_from(at.column.checked_sub(1)?).ok()?;
+    let start = match line {
+        0 => 0,
+        line => text.match_indices('\n').nth(line - 1)?.0 + 1,
+    };
+    let rest = &text[start..];
+    rest.char_indices().map(|(at, _)| at).chain([rest.len()]).nth(column).map(|at| start + at)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::Result;
+    use crate::domain::collections;
+    use crate::domain::request::Caller;
+    use crate::domain::views::tests::{create, shown, world};
+    use crate::store::Store;
+
+    fn update(store: &Store, name: &'static str, definition: Value) -> Result<()> {
+        let definition = definition.as_object().unwrap().clone();
+        let caller = Caller::Operator("cli:0".to_owned());
+        let rule = move |tx: &mut _| collections::update(tx, &caller, name, &definition, 0);
+        store.write(rule).map(drop)
+    }
+
+    fn query(store: &Store, name: &str) -> String {
+        let schema = Schema::load(&store.snapshot()).unwrap();
+        schema.find(name).unwrap().view_query.clone().unwrap()
+    }
+
+    /// Gives posts another name, and their title and number.
+    fn rename(store: &Store) -> Result<()> {
+        let schema = Schema::load(&store.snapshot()).unwrap();
+        let fields = schema.find("posts").unwrap().fields.iter().map(|field| {
+            let name = match &field.name[..] {
+                "title" => "headline",
+                "n" => "number",
+                other => other,
+            };
+            let kind = field.kind.name();
+            json!({"id": field.id, "name": name, "type": kind, "collectionId": "people_id"})
+        });
+        let fields: Vec<Value> = fields.collect();
+        update(store, "posts", json!({"name": "articles", "fields": fields}))
+    }
+
+    #[test]
+    fn names_are_written_anew_wherever_they_stand() {
+        for (before, after) in [
+            ("select id, title from posts", "select id, title from articles"),
+            (
+                "SELECT p.id, p.title, (p.n + 1) AS n FROM posts p\nWHERE p.n > 1 AND p.title != 'title'",
+                "SELECT p.id, p.headline AS title, (p.number + 1) AS n FROM articles p\nWHERE p.number > 1 AND p.headline != 'title'",
+            ),
+            (
+                "select posts.id, `Posts`.`title` from Posts join people on people.id = posts.by",
+                "select articles.id, `articles`.`headline` AS title from articles join people on people.id = articles.by",
+            ),
+            (
+                "with x as (select id, n from posts) select x.id, x.n from x join x y on y.id = x.id",
+                "with x as (select id, number AS n from articles) select x.id, x.n from x join x y on y.id = x.id",
+            ),
+            (
+                "select by as id, count(*) as c, sum(n) as s from posts group by by order by s",
+                "select by as id, count(*) as c, sum(number) as s from articles group by by order by s",
+            ),
+        ] {
+            let after = after.replace("id, title from", "id, headline AS title from");
+            let store = world(before);
+            let columns: Vec<String> = {
+                let schema = Schema::load(&store.snapshot()).unwrap();
+                schema.find("v").unwrap().fields.iter().map(|field| field.name.clone()).collect()
+            };
+            let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+            let rows = shown(&store, "", &columns);
+            rename(&store).unwrap();
+            assert_eq!(query(&store, "v"), after);
+            assert_eq!(shown(&store, "", &columns), rows, "{before}");
+        }
+    }
+
+    #[test]
+    fn views_over_views_go_on_too() {
+        let store = world("select id, title from posts");
+        let over = json!({"name": "w", "type": "view", "viewQuery": "select id, title from v"});
+        create(&store, over).unwrap();
+        rename(&store).unwrap();
+        update(&store, "v", json!({"name": "u"})).unwrap();
+        assert_eq!(query(&store, "w"), "select id, title from u");
+        assert_eq!(query(&store, "u"), "select id, headline AS title from articles");
+    }
+
+    #[test]
+    fn what_another_name_would_make_another_query_is_refused() {
+        let hidden = "with articles as (select id from people) select p.id from posts p";
+        for query in [hidden, "select articles.id from posts join people articles on 1 = 1"] {
+            let store = world(query);
+            let refused = rename(&store).unwrap_err().to_string();
+            assert!(refused.contains("the view v depends on this"), "{refused}");
+        }
+    }
+}
