@@ -215,27 +215,21 @@ async fn callers_who_close_their_side_are_answered_what_they_asked_whole() {
         stream.shutdown().await.unwrap();
         hear(&mut stream).await
     };
-    for bytes in [&b""[..], b"GET /api/hea"] {
-        assert_eq!(half_closed(bytes).await, "");
-    }
-    let path = "/api/collections/_superusers/auth-with-password";
-    let broken = format!("POST {path} HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nabc");
-    check_refused(&half_closed(broken.as_bytes()).await, 400, "bad_request");
+    let sign_in = |body: &str, length: usize| {
+        format!(
+            "POST /api/collections/_superusers/auth-with-password HTTP/1.1\r\nhost: a\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+    };
     let body = r#"{"identity":"nobody@example.com","password":"a long one"}"#;
-    let sign_in = format!(
-        "POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\n\r\n{body}",
-        body.len()
-    );
     for (bytes, expected) in [
+        ("GET /api/hea", ""),
+        (&sign_in(body, 99)[..], "400"),
+        (&sign_in(body, body.len()), "400"),
         ("GET /health/ready HTTP/1.1\r\nhost: a\r\n\r\n", "200"),
         ("GET /api/collections/users/records HTTP/1.1\r\nhost: a\r\n\r\n", "200"),
-        ("GET /_/ HTTP/1.1\r\nhost: a\r\n\r\n", "200"),
-        (&sign_in, "400"),
     ] {
-        for _ in 0..5 {
-            assert_eq!(status(&half_closed(bytes.as_bytes()).await), expected, "{bytes}");
-        }
+        assert_eq!(status(&half_closed(bytes.as_bytes()).await), expected, "{bytes}");
     }
     check_alive(&house).await;
 }

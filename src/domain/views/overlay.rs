@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use smallvec::smallvec;
 
 use crate::domain::Result;
 use crate::domain::schema::{Collection, CollectionKind, Schema};
@@ -117,7 +116,7 @@ impl Read for Overlay<'_> {
 
     fn held(&self, prefix: &[u8], names: &[&[u8]]) -> Held {
         if self.is_view(prefix) {
-            smallvec![None; names.len()]
+            Held::from_elem(None, names.len())
         } else {
             self.read.held(prefix, names)
         }
