@@ -81,6 +81,12 @@ fn agree(read: &dyn Read, model: &Content, random: &mut Random) {
     for _ in 0..4 {
         let key = random.key();
         assert_eq!(read.get(&key).unwrap(), model.get(&key[..]).cloned());
+        let keys: Vec<Vec<u8>> = (0..6).map(|_| random.key()).collect();
+        let names: Vec<&[u8]> = keys.iter().map(|key| &key[..]).collect();
+        // What memory does not hold, nothing is said of.
+        for (key, held) in keys.iter().zip(read.held(b"", &names)) {
+            assert!(held.is_none() || held.as_ref() == model.get(&key[..]));
+        }
         let range = random.range();
         let limit = 1 + random.below(30) as usize;
         let bounds = (Bound::Included(&range.from[..]), Bound::Excluded(&range.until[..]));
