@@ -175,10 +175,12 @@ fn tokens(auth: &AuthOptions, problems: &mut Problems) {
             own.add("duration", "validation_required", "Cannot be blank.");
         } else if token.duration < 10 || token.duration == BELOW_ZERO {
             let code = "validation_min_greater_equal_than_required";
-            own.add("duration", code, "Must be at least 10 seconds.");
+            let params = json!({"threshold": 10});
+            own.add_with("duration", code, "Must be at least 10 seconds.", params);
         } else if token.duration > DURATION_LIMIT {
             let code = "validation_max_less_equal_than_required";
-            own.add("duration", code, "Must be no more than three years.");
+            let params = json!({"threshold": DURATION_LIMIT});
+            own.add_with("duration", code, "Must be no more than three years.", params);
         }
         if !SECRET_BOUNDS.contains(&token.secret.len()) {
             let params = json!({ "min": SECRET_BOUNDS.start(), "max": SECRET_BOUNDS.end() });

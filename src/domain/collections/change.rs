@@ -199,7 +199,7 @@ pub fn apply(
     let kept = kept.filter(|old| !changed.contains(&old.number) && !gone.contains(&old.number));
     let new = changes.iter().map(|change| &change.new);
     let mut all: Vec<_> = kept.chain(new).cloned().collect();
-    rename_in_views(&before, &mut all, &changed);
+    rename_in_views(&before, &mut all, &changed)?;
     let after = Arc::new(Schema::of(all.iter().cloned()));
     for change in &changes {
         let mut problems = change.problems.clone();
@@ -233,15 +233,25 @@ pub fn apply(
 }
 
 /// Gives other views the new names of what changed.
-fn rename_in_views(before: &Schema, all: &mut [Arc<Collection>], changed: &HashSet<u32>) {
+fn rename_in_views(
+    before: &Schema,
+    all: &mut [Arc<Collection>],
+    changed: &HashSet<u32>,
+) -> Result<()> {
     let after = Schema::of(all.iter().cloned());
     for view in all.iter_mut().filter(|view| !changed.contains(&view.number)) {
-        let query = view.view_query.as_deref();
-        if let Some(query) = query.and_then(|query| views::renamed(before, &after, query)) {
+        let Some(query) = &view.view_query else { continue };
+        let renamed = views::renamed(before, &after, query);
+        if let Some(query) = renamed.map_err(|why| depends(view, &why))? {
             let renamed = Collection { view_query: Some(query), ..Collection::clone(view) };
             *view = Arc::new(renamed);
         }
     }
+    Ok(())
+}
+
+fn depends(view: &Collection, why: &str) -> Error {
+    Error::Bad(format!("the view {} depends on this: {why}", view.name))
 }
 
 /// Views over what changed, where their text or their fields change with it. One that could not be read any
@@ -265,9 +275,7 @@ fn followers(
             Ok(_) => {}
             // It was broken already: not this change's fault.
             Err(_) if known.is_none_or(|known| views::fields(before, view, known).is_err()) => {}
-            Err(why) => {
-                return Err(Error::Bad(format!("the view {} depends on this: {why}", view.name)));
-            }
+            Err(why) => return Err(depends(view, &why)),
         }
     }
     Ok(followers)

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use crate::domain::Problems;
 use crate::domain::collections::auth_options;
 use crate::domain::fields::{Kind, check};
@@ -95,7 +97,8 @@ fn name(
     }
     if new.name.len() > NAME_LIMIT {
         let message = "Must have no more than 255 characters.";
-        return problems.add("name", "validation_length_out_of_range", message);
+        let params = json!({"min": 1, "max": NAME_LIMIT});
+        return problems.add_with("name", "validation_length_out_of_range", message, params);
     }
     if !is_word(&new.name) {
         let message = "Must consist of letters, digits and _.";
@@ -187,7 +190,8 @@ fn field_name(collection: &Collection, at: usize, field: &Field, problems: &mut 
         problems.add("name", "validation_required", "Cannot be blank.");
     } else if name.len() > FIELD_NAME_LIMIT {
         let message = "Must have no more than 100 characters.";
-        problems.add("name", "validation_length_out_of_range", message);
+        let params = json!({"min": 1, "max": FIELD_NAME_LIMIT});
+        problems.add_with("name", "validation_length_out_of_range", message, params);
     } else if !is_word(name) {
         problems.add("name", "validation_match_invalid", "Must consist of letters, digits and _.");
     } else if reserved {
@@ -203,7 +207,8 @@ fn field_name(collection: &Collection, at: usize, field: &Field, problems: &mut 
         problems.add("name", "validation_found_via", "Must not contain _via_.");
     } else if twice() {
         let message = "Another field has this name, in whatever case.";
-        problems.add("name", "validation_duplicated_field_name", message);
+        let params = json!({"fieldName": name});
+        problems.add_with("name", "validation_duplicated_field_name", message, params);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whether the options of a field make sense together.
 
+use serde_json::{Value, json};
+
 use crate::domain::Problems;
 use crate::domain::fields::options::BELOW_ZERO;
 use crate::domain::fields::{DomainOptions, Kind, PasswordOptions, SelectOptions, TextOptions};
@@ -75,7 +77,8 @@ pub fn options(kind: &Kind) -> Problems {
             } else if options.max_select == 0 {
                 problems.add("maxSelect", "validation_required", "Cannot be blank.");
             } else if options.max_select < options.min_select {
-                problems.add("maxSelect", TOO_SMALL, "Must not be below minSelect.");
+                let message = "Must not be below minSelect.";
+                problems.add_with("maxSelect", TOO_SMALL, message, threshold(options.min_select));
             }
         }
         Kind::Password(options) => password(options, &mut problems),
@@ -115,19 +118,23 @@ fn text(options: &TextOptions, problems: &mut Problems) {
     }
 }
 
+fn threshold(bound: u64) -> Value {
+    json!({ "threshold": bound })
+}
+
 fn password(options: &PasswordOptions, problems: &mut Problems) {
     if options.max != 0 && options.max < options.min && !problems.has("min") {
-        problems.add("max", TOO_SMALL, "Must not be below min.");
+        problems.add_with("max", TOO_SMALL, "Must not be below min.", threshold(options.min));
     }
     if options.min > 71 {
-        problems.add("min", TOO_LARGE, "Must be no more than 71.");
+        problems.add_with("min", TOO_LARGE, "Must be no more than 71.", threshold(71));
     }
     if options.max > 71 {
-        problems.add("max", TOO_LARGE, "Must be no more than 71.");
+        problems.add_with("max", TOO_LARGE, "Must be no more than 71.", threshold(71));
     }
     if options.cost != 0 && !COST_BOUNDS.contains(&options.cost) {
-        let code = if options.cost < 4 { TOO_SMALL } else { TOO_LARGE };
-        problems.add("cost", code, "Must be between 4 and 31.");
+        let (code, bound) = if options.cost < 4 { (TOO_SMALL, 4) } else { (TOO_LARGE, 31) };
+        problems.add_with("cost", code, "Must be between 4 and 31.", threshold(bound));
     }
     if !options.pattern.is_valid() {
         problems.add("pattern", "validation_invalid_regex", "Is not a regular expression.");
@@ -143,7 +150,8 @@ fn select(options: &SelectOptions, problems: &mut Problems) {
         problems.add("values", "validation_duplicated_value", "Values must be distinct.");
     }
     if options.max_select > values.len() as u64 && !values.is_empty() {
-        problems.add("maxSelect", TOO_LARGE, "Must not be more than there are values.");
+        let message = "Must not be more than there are values.";
+        problems.add_with("maxSelect", TOO_LARGE, message, threshold(values.len() as u64));
     }
 }
 
@@ -191,9 +199,14 @@ fn sizes(kind: &Kind) -> Problems {
     let mut problems = Problems::new();
     for (name, size) in named {
         if *size == BELOW_ZERO {
-            problems.add(name, TOO_SMALL, "Must not be below zero.");
+            problems.add_with(name, TOO_SMALL, "Must not be below zero.", threshold(0));
         } else if *size > SIZE_MAX {
-            problems.add(name, TOO_LARGE, "Must be no more than 2^53 - 1.");
+            problems.add_with(
+                name,
+                TOO_LARGE,
+                "Must be no more than 2^53 - 1.",
+                threshold(SIZE_MAX),
+            );
         }
     }
     problems

@@ -48,13 +48,25 @@ impl Mention {
     }
 }
 
-/// The query with the names that are right in `after`; `None` if it stays as it is, or cannot be said
-/// with those.
-pub fn renamed(before: &Schema, after: &Schema, query: &str) -> Option<String> {
-    let mentions = parse::mentions(before, query).ok()?;
+/// The query with the names that are right in `after`, if those are others. An error where it would be
+/// another query: a name that is new, or that something else has left, may catch a name in it.
+pub fn renamed(before: &Schema, after: &Schema, query: &str) -> Result<Option<String>, String> {
+    // What was broken already, or looks at what is gone, is for others to tell.
+    let Ok(mentions) = parse::mentions(before, query) else { return Ok(None) };
+    let written = written(before, after, query, &mentions);
+    let text = written.as_deref().unwrap_or(query);
+    let Ok(found) = parse::mentions(after, text) else { return Ok(None) };
+    if !found.iter().map(|found| found.meaning).eq(mentions.iter().map(|known| known.meaning)) {
+        return Err("a name in it would stand for something else".to_owned());
+    }
+    Ok(written.filter(|text| text != query))
+}
+
+/// The query with the names of `after`; `None` where one of them has none.
+fn written(before: &Schema, after: &Schema, query: &str, mentions: &[Mention]) -> Option<String> {
     let mut text = String::with_capacity(query.len());
     let mut rest = 0;
-    for mention in &mentions {
+    for mention in mentions {
         let (old, new) = (name(before, mention.meaning)?, name(after, mention.meaning)?);
         let (from, until) = (place(query, mention.span.start)?, place(query, mention.span.end)?);
         if old == new {
@@ -65,13 +77,7 @@ pub fn renamed(before: &Schema, after: &Schema, query: &str) -> Option<String> {
         rest = until;
     }
     text.push_str(query.get(rest..)?);
-    let meanings = |mentions: &[Mention]| -> Vec<Meaning> {
-        mentions.iter().map(|mention| mention.meaning).collect()
-    };
-    // A new name may be that of something else in the query.
-    let is_same =
-        parse::mentions(after, &text).is_ok_and(|found| meanings(&found) == meanings(&mentions));
-    (is_same && text != query).then_some(text)
+    Some(text)
 }
 
 fn name(schema: &Schema, meaning: Meaning) -> Option<String> {
@@ -167,6 +173,38 @@ mod tests {
             rename(&store).unwrap();
             assert_eq!(query(&store, "v"), after);
             assert_eq!(shown(&store, "", &columns), rows, "{before}");
+        }
+    }
+
+    #[test]
+    fn fields_that_change_places_stay_what_they_were() {
+        let store = world("select id, title, \"n\" \"title2\" from posts where [title] = 'b'");
+        let rows = shown(&store, "", &["title", "title2"]);
+        let schema = Schema::load(&store.snapshot()).unwrap();
+        let id = |name: &str| schema.find("posts").unwrap().field(name).unwrap().1.id.clone();
+        let fields = json!([{"id": id("title"), "name": "n", "type": "text"},
+            {"id": id("n"), "name": "title", "type": "number"}]);
+        update(&store, "posts", json!({"fields": fields})).unwrap();
+        let after = "select id, n AS title, \"title\" \"title2\" from posts where [n] = 'b'";
+        assert_eq!(
+            (query(&store, "v").as_str(), shown(&store, "", &["title", "title2"])),
+            (after, rows)
+        );
+    }
+
+    #[test]
+    fn new_names_catch_nothing_in_a_query() {
+        let inner = "select id, (select title from people where people.id = by) as t from posts";
+        let store = world(inner);
+        let schema = Schema::load(&store.snapshot()).unwrap();
+        let name = schema.find("people").unwrap().field("name").unwrap().1.id.clone();
+        for fields in [
+            json!([{"id": name, "name": "title", "type": "text"}]),
+            json!([{"id": name, "name": "name", "type": "text"}, {"name": "title", "type": "text"}]),
+        ] {
+            let refused = update(&store, "people", json!({"fields": fields})).unwrap_err();
+            let told = "the view v depends on this: a name in it would stand for something else";
+            assert_eq!(refused.to_string(), told);
         }
     }
 
