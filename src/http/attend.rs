@@ -67,7 +67,7 @@ pub(super) async fn attend(line: Line, peer: IpAddr, seat: Seat, desk: Desk, spe
         let answer = desk.clone().answer(request, visit);
         async move { Ok::<_, Infallible>(answer.await) }
     });
-    let stream = LastWord::new(Watched { line, watch: seat.watch.clone() }, peer);
+    let stream = LastWord::new(Watched::new(line, seat.watch.clone()), peer);
     let mut connection = std::pin::pin!(speaker.serve_connection(TokioIo::new(stream), service));
     let mut is_told = false;
     poll_fn(|context| {

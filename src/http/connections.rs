@@ -5,8 +5,9 @@
 //! does not read is given up, and at shutdown all are told to finish.
 
 use std::collections::HashMap;
+use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::Context;
 use std::time::Duration;
 
@@ -14,12 +15,16 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 
 use crate::app::Limits;
+use crate::http::listening::{self, Caller};
 use crate::telemetry::metrics::{self, Mark};
 
 /// Looks a limit gets before it is over: coarse enough to cost nothing, fine enough to be true.
 const LOOKS_PER_LIMIT: u32 = 4;
 /// Shortest and longest time between two looks.
 const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// No socket.
+pub(super) const NONE: RawFd = -1;
 
 /// All open connections of a listener.
 pub(super) struct Connections {
@@ -59,6 +64,8 @@ pub(super) struct Watch {
     heard_out_since: AtomicU32,
     order: AtomicU8,
     waker: AtomicWaker,
+    /// Where the caller comes in, for as long as that is open.
+    socket: AtomicI32,
 }
 
 /// What a connection is told to do.
@@ -118,6 +125,7 @@ impl Connections {
             heard_out_since: AtomicU32::new(0),
             order: AtomicU8::new(Order::GoOn as u8),
             waker: AtomicWaker::new(),
+            socket: AtomicI32::new(NONE),
         });
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.open.lock().insert(number, watch.clone());
@@ -150,10 +158,20 @@ impl Connections {
 
     fn look(&self) {
         let now = self.looks.fetch_add(1, Ordering::Relaxed) + 1;
-        for watch in self.open.lock().values() {
+        let open = self.open.lock();
+        for watch in open.values() {
             if watch.has_had_too_long(now, &self.patience) {
                 metrics::CUT_OFF.add(1);
                 watch.tell(Order::Cut);
+            }
+        }
+        let waiting = open.values().filter_map(|watch| Some((watch, watch.waits(now)?)));
+        let (waiting, sockets): (Vec<_>, Vec<_>) = waiting.unzip();
+        for (watch, caller) in waiting.into_iter().zip(listening::look(&sockets)) {
+            match caller {
+                Caller::Listens => {}
+                Caller::HasSaidAll => watch.is_heard_out(),
+                Caller::IsGone => watch.tell(Order::Cut),
             }
         }
     }
@@ -216,9 +234,13 @@ impl Watch {
     fn has_had_too_long(&self, now: u32, patience: &Patience) -> bool {
         // Of a caller who will say no more nobody knows whether it still listens, until it is
         // written to: a stream that says nothing would be kept for somebody who is long gone.
-        for since in [&self.blocked_since, &self.heard_out_since] {
+        let is_last = self.order.load(Ordering::Relaxed) == Order::Finish as u8;
+        let heard_out = if is_last { 1 } else { patience.stall };
+        for (since, allowed) in
+            [(&self.blocked_since, patience.stall), (&self.heard_out_since, heard_out)]
+        {
             let since = since.load(Ordering::Relaxed);
-            if since != 0 && now.wrapping_sub(since) > patience.stall {
+            if since != 0 && now.wrapping_sub(since) > allowed {
                 return true;
             }
         }
@@ -242,14 +264,30 @@ impl Watch {
         }
     }
 
-    /// The caller has closed its side.
-    pub fn heard_out(&self) {
-        self.heard_out_since.store(self.now().max(1), Ordering::Relaxed);
+    /// By which socket the caller comes.
+    pub fn comes_by(&self, socket: RawFd) {
+        self.socket.store(socket, Ordering::Relaxed);
+    }
+
+    /// The socket of a caller who has been waiting for its answer for a while. Of HTTP/2 all is read
+    /// as it comes.
+    fn waits(&self, now: u32) -> Option<RawFd> {
+        let is_long = now.wrapping_sub(self.since.load(Ordering::Relaxed)) > 1;
+        let waits = is_long && self.is_busy() && !self.is_http2.load(Ordering::Relaxed);
+        let socket = self.socket.load(Ordering::Relaxed);
+        (waits && socket != NONE).then_some(socket)
+    }
+
+    /// The caller will say no more.
+    fn is_heard_out(&self) {
+        if self.heard_out_since.load(Ordering::Relaxed) == 0 {
+            self.heard_out_since.store(self.now().max(1), Ordering::Relaxed);
+        }
     }
 
     pub fn wrote(&self, is_blocked: bool) {
         if self.heard_out_since.load(Ordering::Relaxed) != 0 && !is_blocked {
-            self.heard_out();
+            self.heard_out_since.store(self.now().max(1), Ordering::Relaxed);
         }
         let since = self.blocked_since.load(Ordering::Relaxed);
         match (is_blocked, since) {
@@ -325,7 +363,7 @@ mod tests {
         let connections = connections();
         let seat = connections.sit();
         let _busy = seat.watch.begin(false);
-        seat.watch.heard_out();
+        seat.watch.is_heard_out();
         for _ in 0..20 {
             connections.look();
             seat.watch.wrote(false);

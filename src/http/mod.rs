@@ -27,6 +27,7 @@ mod health;
 mod jwks;
 mod last_word;
 pub mod limits;
+mod listening;
 mod metrics;
 mod neighbours;
 mod openapi;

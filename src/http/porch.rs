@@ -185,7 +185,7 @@ impl Host {
             stream.peek(&mut first).await?;
             // TLS begins with 22; a method of HTTP with a capital.
             if first[0].is_ascii_uppercase() {
-                let stream = Watched { line: Line::Plain(stream), watch: seat.watch.clone() };
+                let stream = Watched::new(Line::Plain(stream), seat.watch.clone());
                 last_word::refuse_plain(stream, peer).await;
                 return Err(io::ErrorKind::InvalidData.into());
             }

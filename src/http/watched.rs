@@ -4,6 +4,7 @@
 //! compiled twice.
 
 use std::io::{self, IoSlice};
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use crate::http::connections::Watch;
+use crate::http::connections::{NONE, Watch};
 
 /// Up to here, a copy of an answer costs less than telling the system of its pieces.
 const SHORT: usize = 2048;
@@ -25,7 +26,7 @@ pub(super) enum Line {
 }
 
 pub(super) struct Watched {
-    pub line: Line,
+    line: Line,
     pub watch: Arc<Watch>,
 }
 
@@ -39,18 +40,32 @@ macro_rules! on {
     };
 }
 
+impl Watched {
+    pub fn new(line: Line, watch: Arc<Watch>) -> Self {
+        watch.comes_by(match &line {
+            Line::Plain(stream) => stream.as_raw_fd(),
+            Line::Sealed(stream) => stream.get_ref().0.as_raw_fd(),
+        });
+        Self { line, watch }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.watch.comes_by(NONE);
+    }
+}
+
 impl AsyncRead for Watched {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let (before, wanted) = (buffer.filled().len(), buffer.remaining());
+        let before = buffer.filled().len();
         let read = on!(&mut self.line, stream => Pin::new(stream).poll_read(context, buffer));
         if buffer.filled().len() > before {
             self.watch.arrived();
-        } else if matches!(read, Poll::Ready(Ok(()))) && wanted > 0 {
-            self.watch.heard_out();
         }
         read
     }

@@ -1,17 +1,23 @@
 //! `--proxy`: what has not moved yet is answered by another server, through this one.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
-use holdall::app::Options;
+use holdall::app::{Limits, Options};
 use holdall::config::Upstream;
 use http::Method;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::house::House;
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The server that a team still has: says what it was asked, and a few other things.
 async fn neighbour() -> String {
@@ -48,7 +54,7 @@ async fn neighbour() -> String {
             }),
         )
         .fallback(echo);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move {
         let service = hyper_util::service::TowerToHyperService::new(router);
@@ -199,4 +205,46 @@ async fn a_circle_ends() {
     let turns = (0..5).map(|_| "1.1 holdall").collect::<Vec<_>>().join(", ");
     let answer = back.guest().with("via", &turns).get("/round/x").await;
     assert_eq!((answer.status, &answer.body["code"]), (502, &json!("bad_gateway")));
+}
+
+/// A house that looks after its callers often, before a server at `address`.
+fn watchful(address: &str) -> House {
+    let upstreams = vec![Upstream {
+        prefix: "/legacy".to_owned(),
+        authority: address.to_owned(),
+        path: "/legacy".to_owned(),
+    }];
+    let limits = Limits { stall_time: Duration::from_millis(200), ..Limits::default() };
+    House::with(Options { upstreams, limits, ..Options::default() })
+}
+
+#[tokio::test]
+async fn nobody_works_for_a_caller_who_is_gone() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let house = watchful(&silent.local_addr().unwrap().to_string());
+    let mut caller = TcpStream::connect(house.address).await.unwrap();
+    caller.write_all(b"GET /legacy/x HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let (mut asked, _) = silent.accept().await.unwrap();
+    let mut heard = [0; 4096];
+    assert!(asked.read(&mut heard).await.unwrap() > 0);
+
+    caller.set_zero_linger().unwrap();
+    drop(caller);
+
+    let given_up = async { while asked.read(&mut heard).await.unwrap_or(0) > 0 {} };
+    tokio::time::timeout(PATIENCE, given_up).await.unwrap();
+}
+
+#[tokio::test]
+async fn silent_streams_end_for_callers_who_have_said_all() {
+    let house = watchful(&neighbour().await);
+    let mut caller = TcpStream::connect(house.address).await.unwrap();
+    caller.write_all(b"GET /legacy/slow HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let mut heard = [0; 4096];
+    assert!(caller.read(&mut heard).await.unwrap() > 0);
+
+    caller.shutdown().await.unwrap();
+
+    let ended = async { while caller.read(&mut heard).await.unwrap_or(0) > 0 {} };
+    tokio::time::timeout(PATIENCE, ended).await.unwrap();
 }
