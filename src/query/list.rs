@@ -14,6 +14,7 @@ use crate::query::fold;
 use crate::query::plan::{self, Walk};
 use crate::query::rows;
 use crate::query::search::{FEW, Search};
+use crate::query::sort;
 use crate::query::{self, Error, List, Page, Result, Scope};
 use crate::store::codec::Datum;
 use crate::store::{Order, Range};
@@ -23,6 +24,7 @@ const SOON: u64 = 128;
 
 /// Answers one page of `collection`.
 pub fn list(scope: &Scope, collection: &Arc<Collection>, list: &List) -> Result<Page> {
+    sort::check(&list.sort)?;
     let texts = Texts { rule: list.rule.as_deref(), filter: &list.filter, sort: &list.sort };
     let tree = bind::query(scope.schema, scope.request, collection, texts)?;
     let spent = scope.request.spending();

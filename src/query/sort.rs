@@ -7,8 +7,22 @@ use crate::query::side::{Side, Trust};
 use crate::query::tree::{Slots, SortKey, Value};
 use crate::query::{Error, Result};
 
-/// Most keys of one sort.
-const KEY_LIMIT: usize = 8;
+/// Most keys that a list is sorted by.
+const LIST_LIMIT: usize = 8;
+/// Most keys at all: aggregates have one for each group and measure.
+const KEY_LIMIT: usize = 32;
+
+/// Refuses a list that would be sorted by too much.
+pub fn check(sort: &str) -> Result<()> {
+    match sort.match_indices(',').nth(LIST_LIMIT - 1) {
+        Some((at, _)) => Err(too_many(sort, at + 1, LIST_LIMIT)),
+        None => Ok(()),
+    }
+}
+
+fn too_many(sort: &str, at: usize, limit: usize) -> Error {
+    invalid(sort, at, format!("more than {limit} sort keys"))
+}
 
 /// The keys of `sort`: comma separated paths, `-` in front of what descends.
 pub fn keys(resolver: &mut Resolver, sort: &str, guarded: &mut Slots) -> Result<Vec<SortKey>> {
@@ -19,7 +33,7 @@ pub fn keys(resolver: &mut Resolver, sort: &str, guarded: &mut Slots) -> Result<
     let mut at = 0;
     for part in sort.split(',') {
         if keys.len() == KEY_LIMIT {
-            return Err(invalid(sort, at, format!("more than {KEY_LIMIT} sort keys")));
+            return Err(too_many(sort, at, KEY_LIMIT));
         }
         keys.push(key(resolver, sort, at, part, guarded)?);
         at += part.len() + 1;

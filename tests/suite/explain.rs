@@ -139,6 +139,9 @@ async fn what_visits_too_many_rows_is_refused_and_told_what_would_help() {
     let unnamed = ada.get(&format!("{POSTS}?filter=title~'7'")).await;
     let sorted = ada.get(&format!("{POSTS}?sort=-title")).await;
     let own = root.get(&format!("{POSTS}?filter=title%3D't7'")).await;
+    let joined = root.get(&format!("{POSTS}?explain=1&filter=owner.name%3D'x'")).await;
+    let plan: Value = serde_json::from_str(joined.header("holdall-plan")).unwrap();
+    assert_eq!(plan["missingIndex"], "users (name)");
 
     assert_eq!((refused.status, &refused.body["code"]), (400, &json!("query_too_expensive")));
     assert_eq!(

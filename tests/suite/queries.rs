@@ -70,10 +70,11 @@ async fn index_that_would_help_is_named_for_orders_sides_and_beginnings_too() {
     for (query, expected) in [
         ("sort=-place", json!("orders (place DESC)")),
         ("sort=place,-total", json!("orders (place, total DESC)")),
-        ("sort=id", Value::Null),
+        ("sort=id", json!("orders (id)")),
         ("filter=place%3D'Ulm'&sort=-total", json!("orders (place, total DESC)")),
-        ("filter=place%3D'Ulm'%7C%7Ctotal%3D3", json!("orders (place)")),
+        ("filter=place%3D'Ulm'%7C%7Ctotal%3D3", json!("orders (place) and one on orders (total)")),
         ("filter=status%3D'open'%7C%7Ctotal%3E38", json!("orders (total)")),
+        ("filter=place%3D'Ulm'%26%26total%3D3", json!("orders (place, total)")),
         ("filter=place~'Ul%25'", json!("orders (place COLLATE NOCASE)")),
         ("filter=place~'Ul'%7C%7Ctotal%3D3", Value::Null),
         ("filter=place~'Ul'&sort=total", Value::Null),
@@ -183,6 +184,11 @@ async fn figures_are_of_what_the_caller_may_list() {
     ] {
         assert_eq!(guest.get(&format!("{AGGREGATE}?{refused}")).await.status, 400, "{refused}");
     }
+    let many = "select=count,sum(total),min(total),max(total),avg(total),min(place),max(place),\
+                sum(gift),max(gift),min(gift),avg(gift)&group=status,gift";
+    assert_eq!(root.get(&format!("{AGGREGATE}?{many}")).await.status, 200);
+    let sorted = guest.get(&format!("{RECORDS}?sort={}", ["total"; 9].join(","))).await;
+    assert_eq!(sorted.body["message"], "more than 8 sort keys (at character 48)");
     let five = "select=count,sum(total),min(total),max(total),avg(total)";
     assert_eq!(guest.get(&format!("{AGGREGATE}?{five}")).await.status, 200);
     assert_eq!(guest.get("/api/collections/nothing/aggregate").await.status, 404);
