@@ -49,7 +49,8 @@ impl Expand {
     ) -> Self {
         let mut expand = Self::default();
         for path in text.split(',') {
-            // An empty name is the name of nothing.
+            // Points around a path are forgiven; an empty name within it is the name of nothing.
+            let path = path.trim().trim_matches('.');
             let names: Vec<_> = path.split('.').map(str::trim).take(DEPTH_MAX).collect();
             let mut steps = Vec::with_capacity(names.len());
             let mut from = collection.clone();
