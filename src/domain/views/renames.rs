@@ -38,13 +38,14 @@ impl Mention {
         (self.span.start.line, self.span.start.column)
     }
 
-    fn written(&self, name: &str, before: &str) -> String {
-        let quoted = match self.quote {
+    fn written(&self, name: &str, before: &str, quote: Option<char>) -> String {
+        let quoted = |name: &str, quote: Option<char>| match quote {
             Some('[') => format!("[{name}]"),
             Some(quote) => format!("{quote}{name}{quote}"),
             None => name.to_owned(),
         };
-        if self.is_shown { format!("{quoted} AS {before}") } else { quoted }
+        let name = quoted(name, self.quote.or(quote));
+        if self.is_shown { format!("{name} AS {}", quoted(before, self.quote)) } else { name }
     }
 }
 
@@ -53,17 +54,34 @@ impl Mention {
 pub fn renamed(before: &Schema, after: &Schema, query: &str) -> Result<Option<String>, String> {
     // What was broken already, or looks at what is gone, is for others to tell.
     let Ok(mentions) = parse::mentions(before, query) else { return Ok(None) };
-    let written = written(before, after, query, &mentions);
-    let text = written.as_deref().unwrap_or(query);
-    let Ok(found) = parse::mentions(after, text) else { return Ok(None) };
-    if !found.iter().map(|found| found.meaning).eq(mentions.iter().map(|known| known.meaning)) {
-        return Err("a name in it would stand for something else".to_owned());
+    let is_same = |text: &str| {
+        let found = parse::mentions(after, text).ok()?;
+        let known = mentions.iter().map(|known| known.meaning);
+        Some(found.iter().map(|found| found.meaning).eq(known))
+    };
+    let mut verdict = is_same(query);
+    // Some names are words of SQL, too.
+    for quote in [None, Some('`')] {
+        let Some(text) = written(before, after, query, &mentions, quote) else { break };
+        verdict = is_same(&text);
+        if verdict == Some(true) {
+            return Ok((text != query).then_some(text));
+        }
     }
-    Ok(written.filter(|text| text != query))
+    match verdict {
+        Some(false) => Err("a name in it would stand for something else".to_owned()),
+        _ => Ok(None),
+    }
 }
 
 /// The query with the names of `after`; `None` where one of them has none.
-fn written(before: &Schema, after: &Schema, query: &str, mentions: &[Mention]) -> Option<String> {
+fn written(
+    before: &Schema,
+    after: &Schema,
+    query: &str,
+    mentions: &[Mention],
+    quote: Option<char>,
+) -> Option<String> {
     let mut text = String::with_capacity(query.len());
     let mut rest = 0;
     for mention in mentions {
@@ -73,7 +91,7 @@ fn written(before: &Schema, after: &Schema, query: &str, mentions: &[Mention]) -
             continue;
         }
         text.push_str(query.get(rest..from)?);
-        text.push_str(&mention.written(&new, &old));
+        text.push_str(&mention.written(&new, &old, quote));
         rest = until;
     }
     text.push_str(query.get(rest..)?);
@@ -151,7 +169,7 @@ mod tests {
             ),
             (
                 "select posts.id, `Posts`.`title` from Posts join people on people.id = posts.by",
-                "select articles.id, `articles`.`headline` AS title from articles join people on people.id = articles.by",
+                "select articles.id, `articles`.`headline` AS `title` from articles join people on people.id = articles.by",
             ),
             (
                 "with x as (select id, n from posts) select x.id, x.n from x join x y on y.id = x.id",
@@ -190,6 +208,23 @@ mod tests {
             (query(&store, "v").as_str(), shown(&store, "", &["title", "title2"])),
             (after, rows)
         );
+    }
+
+    #[test]
+    fn names_that_are_words_of_sql_are_quoted() {
+        let store = world("select id, title from posts where title != ''");
+        let rows = shown(&store, "", &["title"]);
+        let schema = Schema::load(&store.snapshot()).unwrap();
+        let id = &schema.find("posts").unwrap().field("title").unwrap().1.id;
+        for (name, after) in [
+            ("from", "select id, `from` AS title from posts where `from` != ''"),
+            ("headline", "select id, `headline` AS title from posts where `headline` != ''"),
+        ] {
+            let fields = json!([{"id": id, "name": name, "type": "text"}]);
+            update(&store, "posts", json!({"fields": fields})).unwrap();
+            assert_eq!(query(&store, "v"), after);
+            assert_eq!(shown(&store, "", &["title"]), rows);
+        }
     }
 
     #[test]
