@@ -19,6 +19,9 @@ use crate::query::{self, Error, List, Page, Result, Scope};
 use crate::store::codec::Datum;
 use crate::store::{Order, Range};
 
+/// So many records are looked at one by one before a walk is begun that may pass many others.
+const AT_ONCE: usize = 256;
+
 /// A page that ends within so many records is found quickest along an index.
 const SOON: u64 = 128;
 
@@ -89,15 +92,9 @@ impl Asked<'_> {
         {
             return Ok(found);
         }
-        // A total needs every match, and another index may lead to fewer records.
-        let alone = search.walks.iter().filter(|walk| walk.narrow).count() == 1;
-        let is_good = |walk: &Walk| match self.list.total {
-            // Best of all: one range, in the order wanted, with nothing left to test.
-            _ if search.is_exact(walk) => true,
-            true => walk.fixed > 0 && alone,
-            false => walk.narrow || !search.is_selective(),
-        };
-        if let Some((walk, _)) = search.ordered().filter(|(walk, _)| is_good(walk)) {
+        if let Some((walk, _)) = search.ordered()
+            && self.is_good(walk)?
+        {
             let exact = search.is_exact(walk);
             let patience = match exact {
                 true => u64::MAX,
@@ -109,6 +106,22 @@ impl Asked<'_> {
             }
         }
         self.gathered()
+    }
+
+    /// Whether a walk in the order wanted is the way to go.
+    fn is_good(&self, walk: &Walk) -> Result<bool> {
+        let search = self.search;
+        // Best of all: one range, in the order wanted, with nothing left to test.
+        if search.is_exact(walk) {
+            return Ok(true);
+        }
+        if self.list.total {
+            // A total needs every match, and another index may lead to fewer records.
+            let alone = search.walks.iter().filter(|walk| walk.narrow).count() == 1;
+            return Ok(walk.fixed > 0 && alone);
+        }
+        // Nor is a walk past all records worth it where a few are found otherwise.
+        Ok(walk.narrow || !(search.is_selective() || search.leads_to(AT_ONCE)?.is_some()))
     }
 
     /// By an index that fills the page at once, by columns, or the page by the one and the total by

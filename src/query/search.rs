@@ -19,6 +19,9 @@ use crate::store::{Order, keys};
 /// Most entries of an index that are counted to find out whether it is worth walking.
 pub const FEW: usize = 1024;
 
+/// Where so many records were read for each that was answered, the index was not the right one.
+const WASTE: u64 = 8;
+
 /// What is done with a record that matches; whether that was enough.
 pub type Match<'m, 'a> = &'m mut dyn FnMut(&mut Evaluator<'a>, Record) -> Result<bool>;
 
@@ -132,7 +135,9 @@ impl<'a> Search<'a> {
         Plan {
             rows_visited: self.spent.rows(),
             rows_returned: returned as u64,
-            missing_index: missing.index(&self.conjuncts).filter(|_| index.is_none()),
+            missing_index: missing
+                .index(&self.conjuncts)
+                .filter(|_| index.is_none() || self.spent.rows() > WASTE * (1 + returned as u64)),
             index,
             columns: false,
         }

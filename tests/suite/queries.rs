@@ -84,6 +84,19 @@ async fn index_that_would_help_is_named_for_orders_sides_and_beginnings_too() {
 }
 
 #[tokio::test]
+async fn few_records_of_several_indexes_are_found_before_many_are_passed() {
+    let house = House::new();
+    let root = orders(&house).await;
+    let indexes = json!({"indexes": [
+        "CREATE INDEX orders_place ON orders (place)", "CREATE INDEX orders_total ON orders (total)"]});
+    assert_eq!(root.patch("/api/collections/orders", indexes).await.status, 200);
+    let query = "filter=place%3D'Rome'%7C%7Ctotal%3D3&perPage=30&skipTotal=1&page=9";
+    let found = plan(&root, query).await;
+    assert_eq!(found["index"], "orders_place, orders_total");
+    assert!(found["rowsVisited"].as_u64().unwrap() < 5, "{found}");
+}
+
+#[tokio::test]
 async fn no_number_is_made_of_secrets() {
     let house = House::new();
     let root = house.superuser().await;
