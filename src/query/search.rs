@@ -132,12 +132,12 @@ impl<'a> Search<'a> {
     pub fn plan(&self, index: Option<String>, returned: usize, sort: &[SortKey]) -> Plan {
         let sorts_only = self.conjuncts.is_empty();
         let missing = Missing { tree: self.tree, named: &|_| true, sort, sorts_only };
+        let wastes = index.is_none() || self.spent.rows() > WASTE * (1 + returned as u64);
         Plan {
             rows_visited: self.spent.rows(),
             rows_returned: returned as u64,
-            missing_index: missing
-                .index(&self.conjuncts)
-                .filter(|_| index.is_none() || self.spent.rows() > WASTE * (1 + returned as u64)),
+            // Every list comes by here, and most have the index that they need.
+            missing_index: wastes.then(|| missing.index(&self.conjuncts)).flatten(),
             index,
             columns: false,
         }

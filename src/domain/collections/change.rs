@@ -254,8 +254,8 @@ fn depends(view: &Collection, why: &str) -> Error {
     Error::Bad(format!("the view {} depends on this: {why}", view.name))
 }
 
-/// Views over what changed, where their text or their fields change with it. One that could not be read any
-/// more forbids the change.
+/// Views over what changed, where their text or their fields change with it. One that could not be
+/// read any more forbids the change.
 fn followers(
     before: &Schema,
     after: &Schema,

@@ -56,10 +56,13 @@ pub fn renamed(before: &Schema, after: &Schema, query: &str) -> Result<Option<St
     let Ok(mentions) = parse::mentions(before, query) else { return Ok(None) };
     let is_same = |text: &str| {
         let found = parse::mentions(after, text).ok()?;
-        let known = mentions.iter().map(|known| known.meaning);
-        Some(found.iter().map(|found| found.meaning).eq(known))
+        let same = |(known, found): (&Mention, &Mention)| {
+            known.meaning == found.meaning
+                || takes_its_place(before, after, known.meaning, found.meaning)
+        };
+        Some(found.len() == mentions.len() && mentions.iter().zip(&found).all(same))
     };
-    let mut verdict = is_same(query);
+    let mut verdict = None;
     // Some names are words of SQL, too.
     for quote in [None, Some('`')] {
         let Some(text) = written(before, after, query, &mentions, quote) else { break };
@@ -74,7 +77,20 @@ pub fn renamed(before: &Schema, after: &Schema, query: &str) -> Result<Option<St
     }
 }
 
-/// The query with the names of `after`; `None` where one of them has none.
+/// Whether what `found` stands for has the name, and in the same collection, of what is gone.
+fn takes_its_place(before: &Schema, after: &Schema, gone: Meaning, found: Meaning) -> bool {
+    let is_there = match (gone, found) {
+        (Meaning::Collection(_), Meaning::Collection(_)) => true,
+        (Meaning::Field(of, _), Meaning::Field(other, _)) => {
+            of == other || after.by_number(of).is_none()
+        }
+        _ => false,
+    };
+    let named = |schema, meaning| name(schema, meaning).map(|name| name.to_lowercase());
+    is_there && name(after, gone).is_none() && named(before, gone) == named(after, found)
+}
+
+/// The query with the names of `after`; what is gone has the name it had.
 fn written(
     before: &Schema,
     after: &Schema,
@@ -85,7 +101,8 @@ fn written(
     let mut text = String::with_capacity(query.len());
     let mut rest = 0;
     for mention in mentions {
-        let (old, new) = (name(before, mention.meaning)?, name(after, mention.meaning)?);
+        let old = name(before, mention.meaning)?;
+        let new = name(after, mention.meaning).unwrap_or_else(|| old.clone());
         let (from, until) = (place(query, mention.span.start)?, place(query, mention.span.end)?);
         if old == new {
             continue;
@@ -225,6 +242,20 @@ mod tests {
             assert_eq!(query(&store, "v"), after);
             assert_eq!(shown(&store, "", &["title"]), rows);
         }
+    }
+
+    #[test]
+    fn what_takes_the_place_of_a_field_is_looked_at_in_its_stead() {
+        let store = world("select p.id, p.n, q.name from posts p join people q on q.id = p.by");
+        let schema = Schema::load(&store.snapshot()).unwrap();
+        let id = |name: &str| schema.find("posts").unwrap().field(name).unwrap().1.id.clone();
+        let fields = json!([{"id": id("title"), "name": "headline", "type": "text"},
+            {"name": "n", "type": "text", "id": "another_n"},
+            {"id": id("by"), "name": "author", "type": "relation", "collectionId": "people_id"}]);
+        update(&store, "posts", json!({"fields": fields})).unwrap();
+        let after = "select p.id, p.n, q.name from posts p join people q on q.id = p.author";
+        assert_eq!(query(&store, "v"), after);
+        assert_eq!(shown(&store, "", &["n", "name"]), [json!(["", "Ada"]), json!(["", "Ada"])]);
     }
 
     #[test]
